@@ -1,0 +1,9 @@
+"""The one exception that means "the user can mend this"."""
+
+
+class UserError(Exception):
+    """A mistake in what the user gave us: a path, a key, a file's contents, a machine without room.
+
+    The message says what was wrong, where (file, row, key) and what to do. The command line prints it
+    without a traceback and exits with code 2.
+    """

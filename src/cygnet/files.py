@@ -1,0 +1,111 @@
+"""Reading and writing so that a crash never leaves half a file, and bad input is named by file and row."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cygnet.errors import UserError
+
+
+@contextmanager
+def write_aside(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends without an exception.
+
+    The caller creates a file or a folder at the yielded path. An existing `path` is replaced. If the block
+    raises, `path` is untouched and the temporary one removed.
+
+    Raises:
+        UserError: when the disk is full or the folder can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.writing-{os.getpid()}")
+    _remove(temporary)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush(temporary)
+        if path.is_dir():  # a folder can't be renamed over one that has files
+            _remove(path)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"could not write {path}: {error.strerror or error}. Free some room or choose another place.") from error
+    finally:
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Force the data of a file, or of every file in a folder, to disk: a rename must not overtake its contents."""
+    files = [path] if path.is_file() else [child for child in path.rglob("*") if child.is_file()]
+    for file in files:
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file, or of a folder (its files' relative names and contents, in sorted order)."""
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(child for child in path.rglob("*") if child.is_file())
+    for file in files:
+        if path.is_dir():
+            digest.update(str(file.relative_to(path)).encode())
+        with file.open("rb") as handle:
+            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return digest.hexdigest()
+
+
+def read_json(path: Path) -> Any:
+    """Parse one JSON file. Raises UserError naming the file when it is missing or malformed."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, aside and renamed."""
+    with write_aside(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Parse a JSON Lines file of objects. Raises UserError naming file and row when one is malformed or none is there."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}") from error
+    rows = [_parse_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not rows:
+        raise UserError(f"{path} holds no rows.")
+    return rows
+
+
+def _parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}, row {number}: not valid JSON ({error}).") from error
+    if not isinstance(row, dict):
+        raise UserError(f"{path}, row {number}: expected an object, found {type(row).__name__}.")
+    return row
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write objects one a line, aside and renamed."""
+    with write_aside(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
+        for row in rows:
+            handle.write(json.dumps(row, ensure_ascii=False) + "\n")
