@@ -1,5 +1,6 @@
 """Reading and writing so that a crash never leaves half a file, and bad input is named by file and row."""
 
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cygnet.errors import UserError
+
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @contextmanager
@@ -32,7 +35,9 @@ def write_aside(path: Path) -> Iterator[Path]:
             _remove(path)
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"could not write {path}: {error.strerror or error}. Free some room or choose another place.") from error
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        raise UserError(f"could not write {path}: {error.strerror}. Free some room or choose another place.") from error
     finally:
         _remove(temporary)
 
@@ -83,7 +88,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Parse a JSON Lines file of objects. Raises UserError naming file and row when one is malformed or none is there."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist.") from error
     except UnicodeDecodeError as error:
