@@ -1,0 +1,88 @@
+"""Conversations as token ids, with a mask that says which tokens the assistant wrote.
+
+A message is OpenAI's: {"role": "system" | "user" | "assistant" | "tool", "content": str}. A tool call is an
+assistant message whose `tool_calls[0].function.arguments` is {"code": expression}.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cygnet.errors import UserError
+
+if TYPE_CHECKING:
+    from cygnet.tokens.tokenizer import Tokenizer
+
+Message = dict[str, Any]
+ROLES = ("system", "user", "assistant", "tool")
+
+CHAT_TEMPLATE = (
+    "{{ '<|bos|>' }}"
+    "{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' }}"
+    "{% if message.get('tool_calls') %}"
+    "{{ '<|python|>' + message['tool_calls'][0]['function']['arguments']['code'] }}"
+    "{% else %}{{ message['content'] }}{% endif %}"
+    "{{ '<|end|>' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+
+class Rendered(NamedTuple):
+    """Token ids of a conversation and, of the same length, True where the assistant wrote the token."""
+
+    ids: list[int]
+    mask: list[bool]
+
+
+def tool_call(code: str) -> Message:
+    """An assistant message that asks the Python tool for the value of `code`."""
+    call = {"type": "function", "function": {"name": "python", "arguments": {"code": code}}}
+    return {"role": "assistant", "content": "", "tool_calls": [call]}
+
+
+def render(messages: Sequence[Message], tokenizer: "Tokenizer") -> Rendered:
+    """Ids and assistant mask of whole messages. The end-of-turn token after the assistant's words is theirs too.
+
+    Raises UserError for an unknown role or content that is not text.
+    """
+    ids, mask = [tokenizer.bos_id], [False]
+    for message in messages:
+        role = message.get("role")
+        if role not in ROLES:
+            raise UserError(f"unknown role {role!r} in a conversation: use one of {', '.join(ROLES)}.")
+        body = _body(message, tokenizer)
+        ids += [tokenizer.id_of(f"<|{role}|>"), *body, tokenizer.end_id]
+        mask += [False] + [role == "assistant"] * (len(body) + 1)
+    return Rendered(ids, mask)
+
+
+def render_prompt(messages: Sequence[Message], tokenizer: "Tokenizer") -> list[int]:
+    """Ids of a conversation that now waits for the assistant: an exact prefix of the finished conversation's ids."""
+    return [*render(messages, tokenizer).ids, tokenizer.id_of("<|assistant|>")]
+
+
+def response_text(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
+    """What the assistant (and its tool) wrote after the prompt, special tokens by name, the last end-of-turn removed."""
+    kept = ids[:-1] if ids and ids[-1] == tokenizer.end_id else ids
+    return tokenizer.decode(kept)
+
+
+def response_messages(messages: Sequence[Message]) -> str:
+    """The text `response_text` would give for these messages, the first of which answers a prompt."""
+    words = [message["content"] if not message.get("tool_calls") else "<|python|>" + _code(message) for message in messages]
+    roles = ["", *(f"<|{message['role']}|>" for message in messages[1:])]
+    return "<|end|>".join(role + text for role, text in zip(roles, words, strict=True))
+
+
+def _code(message: Message) -> str:
+    return str(message["tool_calls"][0]["function"]["arguments"]["code"])
+
+
+def _body(message: Message, tokenizer: "Tokenizer") -> list[int]:
+    if message.get("tool_calls"):
+        return [tokenizer.id_of("<|python|>"), *tokenizer.encode(_code(message))]
+    content = message.get("content")
+    if not isinstance(content, str):
+        raise UserError(f"the content of a {message['role']} message must be text, not {type(content).__name__}.")
+    return tokenizer.encode(content)

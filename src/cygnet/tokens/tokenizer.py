@@ -1,0 +1,174 @@
+"""Byte-level BPE that is lossless on any bytes, with the chat's special tokens kept apart from text."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer as BpeTokenizer
+
+from cygnet.errors import UserError
+from cygnet.files import read_json, write_json
+from cygnet.tokens.chat import CHAT_TEMPLATE
+
+BOS, END, PAD = "<|bos|>", "<|end|>", "<|pad|>"
+SYSTEM, USER, ASSISTANT, TOOL, PYTHON = "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|python|>"
+SPECIAL_TOKENS = (PAD, BOS, END, SYSTEM, USER, ASSISTANT, TOOL, PYTHON)
+
+# GPT-4's split, but one digit at a time: numbers that share tokens digit by digit can be added digit by digit.
+_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
+
+
+class Tokenizer:
+    """Byte-level BPE over UTF-8 text.
+
+    Special tokens are only ever written by the chat format: the same characters in a user's text are encoded as
+    ordinary text, so a prompt can't forge a turn.
+    """
+
+    def __init__(self, bpe: BpeTokenizer) -> None:
+        bpe.encode_special_tokens = True  # "<|end|>" inside text is text
+        self._bpe = bpe
+        self.vocab_size: int = bpe.get_vocab_size()
+        missing = [token for token in SPECIAL_TOKENS if bpe.token_to_id(token) is None]
+        if missing:
+            raise UserError(f"the tokenizer lacks the special tokens {', '.join(missing)}: it was not made by cygnet.")
+        self.pad_id, self.bos_id, self.end_id = (self.id_of(token) for token in (PAD, BOS, END))
+        self.hash = hashlib.sha256(bpe.to_str().encode()).hexdigest()
+        self._bytes = [self._bytes_of(token_id) for token_id in range(self.vocab_size)]
+        self._byte_ids = {token: i for i, token in reversed(list(enumerate(self._bytes))) if len(token) == 1}
+
+    @classmethod
+    def load(cls, folder: Path) -> "Tokenizer":
+        """Open `folder/tokenizer.json`. Raises UserError when it isn't there or isn't a tokenizer."""
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: expected a tokenizer or model folder.")
+        try:
+            return cls(BpeTokenizer.from_file(str(path)))
+        except Exception as error:  # the library raises bare Exception
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{path} is not a tokenizer: {error}") from error
+
+    def save(self, folder: Path) -> None:
+        """Write tokenizer.json and tokenizer_config.json (with the chat template), as transformers reads them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._bpe.encode_special_tokens = False
+        self._bpe.save(str(folder / "tokenizer.json"))
+        self._bpe.encode_special_tokens = True
+        write_json(folder / "tokenizer_config.json", _CONFIG)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text`, without special tokens."""
+        return list(self._bpe.encode(text, add_special_tokens=False).ids)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` for many texts, in parallel."""
+        return [list(item.ids) for item in self._bpe.encode_batch(list(texts), add_special_tokens=False)]
+
+    def encode_bytes(self, data: bytes) -> list[int]:
+        """Token ids of any bytes: valid UTF-8 as text, each other byte as its own token."""
+        text = data.decode("utf-8", errors="surrogateescape")
+        ids: list[int] = []
+        run: list[str] = []
+        for character in text:
+            if "\udc80" <= character <= "\udcff":
+                ids += [*self.encode("".join(run)), self._byte_ids[bytes([ord(character) - 0xDC00])]]
+                run.clear()
+            else:
+                run.append(character)
+        return ids + self.encode("".join(run))
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The exact bytes that `ids` stand for; special tokens are written by name."""
+        return b"".join(self._bytes[i] for i in ids)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of `ids`; bytes that are not UTF-8 become U+FFFD. Special tokens are written by name."""
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def id_of(self, token: str) -> int:
+        """Id of a special token."""
+        token_id = self._bpe.token_to_id(token)
+        if token_id is None:
+            raise KeyError(token)
+        return int(token_id)
+
+    def byte_lengths(self) -> list[int]:
+        """Bytes of text each id stands for; 0 for special tokens. The denominator of bits per byte."""
+        return [0 if i < len(SPECIAL_TOKENS) else len(token) for i, token in enumerate(self._bytes)]
+
+    def _bytes_of(self, token_id: int) -> bytes:
+        token = self._bpe.id_to_token(token_id)
+        if token in SPECIAL_TOKENS:
+            return token.encode()
+        return bytes(_BYTE_OF_CHARACTER[character] for character in token)
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Train byte-level BPE (Sennrich et al. 2016, on bytes as in GPT-2) on `texts`.
+
+    Raises UserError when `vocab_size` can't hold the 256 bytes and the special tokens, or there is no text.
+    """
+    smallest = 256 + len(SPECIAL_TOKENS)
+    if vocab_size < smallest:
+        raise UserError(f"tokenizer.vocab_size is {vocab_size}, but 256 bytes and the special tokens need {smallest}.")
+    bpe = BpeTokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
+        [
+            pre_tokenizers.Split(Regex(_SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    bpe.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(_refuse_nothing(texts), trainer=trainer)
+    return Tokenizer(bpe)
+
+
+def check_same_tokenizer(folder: Path, other: Path) -> None:
+    """Raise UserError when two artifacts were made with different tokenizers."""
+    first, second = Tokenizer.load(folder), Tokenizer.load(other)
+    if first.hash != second.hash:
+        raise UserError(
+            f"{folder} and {other} use different tokenizers ({first.hash[:12]} and {second.hash[:12]}): "
+            "token ids of one mean nothing to the other. Train both from the same tokenizer."
+        )
+
+
+def _refuse_nothing(texts: Iterable[str]) -> Iterable[str]:
+    empty = True
+    for text in texts:
+        empty = empty and not text
+        yield text
+    if empty:
+        raise UserError("there is no text to train a tokenizer on.")
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's table from printable characters to the bytes they stand for."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    table = {chr(byte): byte for byte in printable}
+    others = [byte for byte in range(256) if byte not in printable]
+    return table | {chr(256 + position): byte for position, byte in enumerate(others)}
+
+
+_BYTE_OF_CHARACTER = _byte_alphabet()
+
+_CONFIG: dict[str, Any] = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "bos_token": BOS,
+    "eos_token": END,
+    "pad_token": PAD,
+    "additional_special_tokens": [SYSTEM, USER, ASSISTANT, TOOL, PYTHON],
+    "clean_up_tokenization_spaces": False,
+    "model_max_length": 1_000_000,
+    "chat_template": CHAT_TEMPLATE,
+}
