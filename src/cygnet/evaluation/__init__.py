@@ -1,0 +1,1 @@
+"""Measuring models: bits per byte against compressors, and what else does not need a judge."""
