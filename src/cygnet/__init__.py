@@ -16,7 +16,7 @@ _HOME = {
     "run_recipe": "cygnet.recipe.run",
 }
 
-__all__ = ["Recipe", "UserError", "__version__", "load_recipe", "run_recipe"]  # noqa: F822 (found by __getattr__)
+__all__ = ["Recipe", "UserError", "__version__", "load_recipe", "run_recipe"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,196 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cygnet
+from cygnet.errors import UserError
+from cygnet.files import write_aside, write_json
+from cygnet.recipe.lineage import Lineage
+from cygnet.recipe.runner import Step, run_steps
+from cygnet.training.work import Work
+
+
+class Kitchen:
+    """Two steps in a folder: `source` writes a word into a file, `shout` a folder with it in capitals."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.calls: list[str] = []
+        self.word = "moss"
+        self.marks = "!"
+        self.fail = False
+
+    def source(self, work: Work) -> dict[str, Any]:
+        self.calls.append("source")
+        with write_aside(self.folder / "word.txt") as file:
+            file.write_text(self.word)
+        return {"letters": len(self.word)}
+
+    def shout(self, work: Work) -> dict[str, Any]:
+        self.calls.append("shout")
+        write_json(work.checkpoints / "step_1" / "state.json", {"seed": work.seed})
+        with work.metrics.open("a") as events:
+            events.write("{}\n")
+        if self.fail:
+            raise KeyboardInterrupt
+        with write_aside(self.folder / "shout") as folder:
+            folder.mkdir()
+            (folder / "loud.txt").write_text((self.folder / "word.txt").read_text().upper()[:4] + self.marks)
+        return {}
+
+    def run(self, seed: int = 1) -> list[str]:
+        word, shout = self.folder / "word.txt", self.folder / "shout"
+        steps = [
+            Step("source", (), (word,), {"word": self.word}, self.source),
+            Step("shout", (word,), (shout,), {"marks": self.marks}, self.shout),
+        ]
+        self.calls = []
+        run_steps(steps, self.folder, seed=seed, threads=1, progress=False)
+        return self.calls
+
+
+@pytest.fixture
+def kitchen(tmp_path: Path) -> Kitchen:
+    return Kitchen(tmp_path / "run")
+
+
+def test_a_finished_run_has_nothing_to_do(kitchen: Kitchen) -> None:
+    assert kitchen.run() == ["source", "shout"]
+    before = (kitchen.folder / "lineage.json").stat().st_mtime_ns
+    assert kitchen.run() == []
+    assert (kitchen.folder / "lineage.json").stat().st_mtime_ns == before
+
+
+def test_only_what_a_change_reaches_is_made_again(kitchen: Kitchen) -> None:
+    kitchen.run()
+    kitchen.marks = "?"
+    assert kitchen.run() == ["shout"]
+    kitchen.word = "fern"
+    assert kitchen.run() == ["source", "shout"]
+    assert (kitchen.folder / "shout/loud.txt").read_text() == "FERN?"
+    assert kitchen.run(seed=2) == ["source", "shout"]
+
+
+def test_a_new_version_makes_everything_again(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    kitchen.run()
+    monkeypatch.setattr(cygnet, "__version__", "99")
+    assert kitchen.run() == ["source", "shout"]
+
+
+def test_the_same_output_again_reaches_nothing_further(kitchen: Kitchen) -> None:
+    kitchen.run()
+    (kitchen.folder / "word.txt").unlink()
+    assert kitchen.run() == ["source"]
+
+
+def test_outputs_touched_are_hashed_and_outputs_changed_are_made_again(kitchen: Kitchen) -> None:
+    kitchen.run()
+    os.utime(kitchen.folder / "shout/loud.txt", (1, 1))
+    assert kitchen.run() == []
+    recorded = Lineage(kitchen.folder).records["shout"].outputs["shout"].stat
+    assert recorded == {"loud.txt": [5, 1_000_000_000]}
+    (kitchen.folder / "shout/loud.txt").write_text("MOSS?")
+    assert kitchen.run() == ["shout"]
+    (kitchen.folder / "shout/more.txt").write_text("")
+    assert kitchen.run() == ["shout"]
+    assert [path.name for path in (kitchen.folder / "shout").iterdir()] == ["loud.txt"]
+
+
+def test_lineage_says_what_each_step_was_made_of(kitchen: Kitchen) -> None:
+    kitchen.run()
+    saved = json.loads((kitchen.folder / "lineage.json").read_text())
+    source, shout = saved["stages"]["source"], saved["stages"]["shout"]
+    assert source["config"] == {"seed": 1, "word": "moss"}
+    assert source["metrics"] == {"letters": 4}
+    assert shout["inputs"] == {"word.txt": source["outputs"]["word.txt"]["sha256"]}
+    assert shout["version"] == cygnet.__version__
+    assert saved["machine"]["cores"] >= 1
+
+
+def test_an_interrupted_step_finds_its_checkpoints(kitchen: Kitchen) -> None:
+    kitchen.fail = True
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.run()
+    (kitchen.folder / "checkpoints/shout/step_7").mkdir()
+    kitchen.fail = False
+    assert kitchen.run() == ["shout"]
+    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+    assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n{}\n"
+
+
+def test_checkpoints_of_something_else_are_removed(kitchen: Kitchen, capsys: pytest.CaptureFixture[str]) -> None:
+    kitchen.fail = True
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.run()
+    (kitchen.folder / "checkpoints/shout/step_7").mkdir()
+    kitchen.fail, kitchen.word = False, "fern"
+    assert kitchen.run() == ["source", "shout"]
+    assert not (kitchen.folder / "checkpoints/shout/step_7").exists()
+    assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n"
+    assert (
+        "shout: its inputs or settings changed; its old checkpoints and metrics are removed" in capsys.readouterr().out
+    )
+
+
+def test_seconds_count_interrupted_attempts(kitchen: Kitchen) -> None:
+    kitchen.fail = True
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.run()
+    key = kitchen.folder / "checkpoints/shout/key.json"
+    write_json(key, {**json.loads(key.read_text()), "started": time.time() - 50, "earlier": 100.0})
+    kitchen.fail = False
+    kitchen.run()
+    assert 149 < Lineage(kitchen.folder).records["shout"].seconds < 160
+    assert Lineage(kitchen.folder).seconds > 149
+
+
+def test_what_a_killed_process_left_aside_is_swept(kitchen: Kitchen) -> None:
+    kitchen.run()
+    (kitchen.folder / ".shout.writing-1234").mkdir()
+    (kitchen.folder / "checkpoints/shout/.step_2.writing-1234").write_text("half")
+    kitchen.run()
+    assert not list(kitchen.folder.rglob(".*writing*"))
+
+
+def test_an_input_that_is_not_there(tmp_path: Path) -> None:
+    step = Step("reads", (tmp_path / "nothing.txt",), (), {}, lambda work: {})
+    with pytest.raises(UserError, match=r"nothing\.txt does not exist"):
+        run_steps([step], tmp_path / "run", seed=1, threads=1)
+
+
+@pytest.mark.parametrize("text", ['{"stages": {"a": {"inputs": {}}}}', '{"stages": 3}', "[]", "{"])
+def test_a_lineage_that_is_not_ours(kitchen: Kitchen, text: str) -> None:
+    kitchen.folder.mkdir()
+    (kitchen.folder / "lineage.json").write_text(text)
+    with pytest.raises(UserError, match=r"lineage\.json (was not written by this version of cygnet|is not valid JSON)"):
+        kitchen.run()
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from cygnet.recipe.runner import Step, run_steps
+def hold(work):
+    print("held", flush=True)
+    time.sleep(60)
+run_steps([Step("hold", (), (), {}, hold)], Path(sys.argv[1]), seed=1, threads=1, progress=False)
+"""
+
+
+def test_one_process_at_a_time_and_a_killed_one_lets_go(kitchen: Kitchen) -> None:
+    command = [sys.executable, "-c", HOLDER, str(kitchen.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=rf"another cygnet \(process {holder.pid}\) is at work in .*run\. Wait"):
+            kitchen.run()
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        assert kitchen.run() == ["source", "shout"]
