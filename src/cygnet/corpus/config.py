@@ -1,0 +1,18 @@
+"""What a corpus is built from, as a recipe states it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Source = Literal["docs", "code", "tasks"]
+
+
+class CorpusConfig(BaseModel):
+    """Sources, how many exercise sheets to generate, and optionally a folder of the user's own documents."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sources: Annotated[tuple[Source, ...], Field(description="which built-in sources to read")] = ("docs", "code", "tasks")
+    task_documents: Annotated[int, Field(ge=1, description="exercise sheets generated for training")] = 20_000
+    heldout_task_documents: Annotated[int, Field(ge=1, description="sheets each for validation and test")] = 200
+    text_folder: Annotated[str | None, Field(description="a folder of .txt, .md, .rst and .py files: source 'own'")] = None
