@@ -1,0 +1,1 @@
+"""Documents to train on: where they come from, what is held out, and in what proportions they are mixed."""

@@ -46,7 +46,7 @@ def build_corpus(config: CorpusConfig, out: Path, seed: int, stdlib: Path | None
     _drop_overlaps(splits, dropped)
     for split, documents in splits.items():
         if not documents:
-            raise UserError(f"The corpus has no {split} documents: its sources are too small. Add documents or a source.")
+            raise UserError(f"The corpus has no {split} documents: its sources are too small. Add documents.")
     heldout_check = check_heldout(splits["train"], splits["validation"] + splits["test"])
     stats = _stats(splits, dropped) | {"heldout_check": heldout_check}
     with write_aside(out) as folder:

@@ -12,7 +12,7 @@ class CorpusConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sources: Annotated[tuple[Source, ...], Field(description="which built-in sources to read")] = ("docs", "code", "tasks")
+    sources: Annotated[tuple[Source, ...], Field(description="built-in sources")] = ("docs", "code", "tasks")
     task_documents: Annotated[int, Field(ge=1, description="exercise sheets generated for training")] = 20_000
     heldout_task_documents: Annotated[int, Field(ge=1, description="sheets each for validation and test")] = 200
-    text_folder: Annotated[str | None, Field(description="a folder of .txt, .md, .rst and .py files: source 'own'")] = None
+    text_folder: Annotated[str | None, Field(description="folder of .txt, .md, .rst and .py files: 'own'")] = None

@@ -85,7 +85,7 @@ def check_heldout(train: Iterable[Document], heldout: Iterable[Document]) -> dic
     same_text = [f"{document.id} = {texts[document.text]}" for document in heldout if document.text in texts]
     _refuse("texts", same_text)
     passages = overlapping(train, heldout)
-    _refuse(f"passages of {PASSAGE_WORDS} words", [f"{id!r}: {passage!r}" for id, passage in passages.items()])
+    _refuse(f"passages of {PASSAGE_WORDS} words", [f"{name}: {passage!r}" for name, passage in passages.items()])
     return {
         "result": "nothing held out is in training",
         "train_documents": len(train),

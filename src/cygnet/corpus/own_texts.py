@@ -37,7 +37,7 @@ def own_texts(folder: Path) -> Iterator[Document | Dropped]:
 def _read(path: Path) -> str:
     data = path.read_bytes()
     if b"\0" in data:
-        raise UserError(f"{path} is a binary file (it contains zero bytes). Remove it from the folder or convert it to text.")
+        raise UserError(f"{path} is a binary file (it has zero bytes). Remove it or convert it to text.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

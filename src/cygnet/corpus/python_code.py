@@ -47,9 +47,9 @@ def _is_mostly_data(module: Module, definitions: list[Definition], lines: list[s
     return inside < (1 - _MOST_DATA) * (len(module.text) - docstring)
 
 
-def _first_line(node: ast.stmt) -> int:
+def _first_line(node: Definition) -> int:
     """The 1-based line a statement begins on, decorators included."""
-    return min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
 def _parts(node: Definition, lines: list[str]) -> list[str]:

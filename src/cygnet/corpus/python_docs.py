@@ -180,5 +180,8 @@ def _plain(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.expandtabs().split("\n"))
 
 
+_STRAIGHT = str.maketrans("‘’“”–—", "''\"\"--") | {ord("…"): "..."}
+
+
 def _straight_quotes(text: str) -> str:
-    return text.translate(str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "…": "...", "–": "-", "—": "-"}))
+    return text.translate(_STRAIGHT)
