@@ -34,7 +34,9 @@ def build_corpus(config: CorpusConfig, out: Path, seed: int, stdlib: Path | None
     dropped: dict[str, Counter[str]] = {}
     splits: Splits = {split: [] for split in SPLITS}
     seen: set[str] = set()
-    for source, split, item in _read(config, seed, stdlib or stdlib_folder()):
+    read = _read(config, seed, stdlib or stdlib_folder())
+    # training first: of two equal texts it is the held-out one that goes
+    for source, split, item in sorted(read, key=lambda entry: SPLITS.index(entry[1])):
         rules = dropped.setdefault(source, Counter())
         if isinstance(item, Dropped):
             rules[item.rule] += 1

@@ -37,9 +37,14 @@ def read_documents(path: Path) -> list[Document]:
         UserError: when the file is missing, is not parquet or has other columns.
     """
     try:
-        table = pq.read_table(path, schema=SCHEMA)
+        file = pq.ParquetFile(path)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist. Build the corpus first.") from error
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UserError(f"{path} is not a corpus file with columns {', '.join(SCHEMA.names)}: {error}") from error
-    return [Document(**row | {"keys": tuple(row["keys"])}) for row in table.to_pylist()]
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path} is not a parquet file: {error}") from error
+    with file:
+        if not file.schema_arrow.equals(SCHEMA):
+            columns = ", ".join(file.schema_arrow.names)
+            raise UserError(f"{path} is no corpus file: it has {columns} where {', '.join(SCHEMA.names)} belong.")
+        rows = file.read().to_pylist()
+    return [Document(**row | {"keys": tuple(row["keys"])}) for row in rows]

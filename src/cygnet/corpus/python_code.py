@@ -22,7 +22,7 @@ def code(module: Module) -> Iterator[Document | Dropped]:
     """
     lines = module.text.splitlines(keepends=True)
     definitions = [node for node in module.tree.body if isinstance(node, Definition)]
-    if _is_mostly_data(module, definitions, lines):
+    if definitions and _is_mostly_data(module, definitions, lines):
         yield Dropped("mostly_data", module.name)
         return
     for statement in module.tree.body:

@@ -67,7 +67,7 @@ def read_modules(stdlib: Path) -> Iterator[Module | Dropped]:
 
 
 def _source_files(folder: Path) -> Iterator[Path | Dropped]:
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.is_dir():
             if path.name in _UNUSED_FOLDERS:
                 yield Dropped("folder_not_used", path.name)

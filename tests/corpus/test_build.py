@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from pydantic import ValidationError
+
+from cygnet.corpus import build
+from cygnet.corpus.build import build_corpus
+from cygnet.corpus.config import CorpusConfig
+from cygnet.corpus.document import Document
+from cygnet.corpus.holdout import SPLITS, split_of, unit_of
+from cygnet.corpus.parquet import read_documents
+from cygnet.errors import UserError
+
+SMALL = CorpusConfig(task_documents=60, heldout_task_documents=5)
+
+
+@pytest.fixture
+def library(stdlib: Path) -> Path:
+    """The small library with a module held out in each split, and one held-out function that training has too."""
+    docstring = "Say in this docstring exactly what another module says, in enough words to tell."
+    shared = f'def same(x):\n    """{docstring}"""\n    return x\n'
+    own = 'def {0}_{1}(x):\n    """What {0} does for the {1} time."""\n    return [x, "{0}", {1}]\n\n\n'
+    for name in ("struct", "sched"):  # one is held out for validation, the other for test
+        (stdlib / f"{name}.py").write_text("".join(own.format(name, number) for number in range(5)) + shared)
+    (stdlib / "shared.py").write_text(shared.replace("same", "other"))
+    return stdlib
+
+
+def test_the_corpus_is_three_parquet_files_and_their_statistics(library: Path, tmp_path: Path) -> None:
+    stats = build_corpus(SMALL, tmp_path / "corpus", seed=1, stdlib=library)
+    assert json.loads((tmp_path / "corpus" / "stats.json").read_text()) == stats
+    kept = {split: read_documents(tmp_path / "corpus" / f"{split}.parquet") for split in SPLITS}
+    assert stats["documents"] == sum(len(documents) for documents in kept.values())
+    assert stats["by_split"]["test"]["bytes"] == sum(len(document.text.encode()) for document in kept["test"])
+    assert {unit_of(document) for document in kept["validation"] if not document.keys} == {"struct"}
+    assert {unit_of(document) for document in kept["test"] if not document.keys} == {"sched"}
+    assert all(split_of(unit) == "train" for document in kept["train"] if (unit := unit_of(document)))
+    assert len({document.id for documents in kept.values() for document in documents}) == stats["documents"]
+    assert [len(samples) for samples in stats["samples"].values()] == [3, 3, 3]
+    schema = pq.read_schema(tmp_path / "corpus" / "train.parquet")
+    assert schema.names == ["id", "source", "text", "origin", "keys"]
+
+
+def test_everything_read_is_kept_or_counted_under_a_rule(library: Path, tmp_path: Path) -> None:
+    stats = build_corpus(SMALL, tmp_path / "corpus", seed=1, stdlib=library)
+    for counts in stats["by_source"].values():
+        assert counts["read"] == counts["documents"] + sum(counts["dropped"].values())
+        assert counts["documents"] == sum(split["documents"] for split in counts["splits"].values())
+    code = stats["by_source"]["code"]["dropped"]
+    # `same` of sched equals that of struct, and struct's has the docstring of shared's `other`
+    assert (code["overlaps_training"], code["duplicate"]) == (1, 1)
+    assert (code["not_utf8"], code["not_python"], code["mostly_data"]) == (1, 1, 1)
+
+
+def test_the_same_seed_gives_the_same_bytes(library: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        build_corpus(SMALL, tmp_path / name, seed=1, stdlib=library)
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+
+
+def test_a_leaking_exercise_stops_the_build_and_leaves_nothing(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leaking(split: str, seed: int, count: int) -> list[Document]:
+        return [Document(f"{split} {seed} {count}", "tasks", f"Q for {split}", "addition", ("addition 1 1",))]
+
+    monkeypatch.setattr(build, "task_documents", leaking)
+    with pytest.raises(UserError, match="exercises are also in training: addition 1 1"):
+        build_corpus(SMALL, tmp_path / "corpus", seed=1, stdlib=library)
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_own_texts_are_one_more_source(library: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "notes.md").write_text("\n\n".join(f"Note {number}: " + f"about {number} " * 60 for number in range(400)))
+    config = SMALL.model_copy(update={"text_folder": str(own)})
+    stats = build_corpus(config, tmp_path / "corpus", seed=1, stdlib=library)
+    assert stats["by_source"]["own"]["splits"]["train"]["documents"] > 300
+    assert stats["by_source"]["own"]["splits"]["validation"]["documents"] > 0
+
+
+def test_sources_too_small_to_hold_out_are_refused(stdlib: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no validation documents"):
+        build_corpus(CorpusConfig(sources=("code",)), tmp_path / "corpus", seed=1, stdlib=stdlib)
+
+
+def test_the_config_refuses_what_it_does_not_know() -> None:
+    for wrong in ({"sources": ["books"]}, {"task_documents": 0}, {"folder": "x"}):
+        with pytest.raises(ValidationError):
+            CorpusConfig(**wrong)
