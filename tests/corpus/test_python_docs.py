@@ -63,7 +63,7 @@ def test_a_long_docstring_becomes_several_documents_under_the_same_heading() -> 
     assert len({item.id for item in documents}) == 3
 
 
-def test_topics_are_cut_at_their_titles_with_straight_quotes(stdlib: Path) -> None:
+def test_topics_are_cut_at_their_titles_with_straight_quotes_and_no_tables(stdlib: Path) -> None:
     assert [(item.origin, item.text) for item in topics(stdlib) if isinstance(item, Document)] == [
         ("reference/lambda", 'Lambdas\n\nLambda expressions are "small" functions without a name.'),
         ("reference/with", "See also\n\nThe specification of context managers."),

@@ -141,11 +141,12 @@ def topics(stdlib: Path) -> Iterator[Document | Dropped]:
     for statement in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Dict):
             for topic, text in sorted(ast.literal_eval(statement.value).items()):
-                for number, (title, body) in enumerate(_sections(_straight_quotes(text))):
+                for number, (title, body) in enumerate(_sections(_GRID.sub("", _straight_quotes(text)))):
                     origin = f"reference/{topic}"
                     yield from _documents(title, title, body, f"docs:{origin}:{number}", origin)
 
 
+_GRID = re.compile(r"^ *(?:\+[-=+]+\+|\|.*\|) *\n", re.MULTILINE)  # tables, unreadable once cut into documents
 _TITLE = re.compile(r"^(?P<title>\S.*)\n(?P<line>[*=\-~^\"'#+])(?P=line){2,}\n", re.MULTILINE)
 
 
