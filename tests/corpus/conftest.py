@@ -65,7 +65,8 @@ FILES = {
     "pydoc_data/topics.py": """
         topics = {'lambda': 'Lambdas\\n*******\\n\\nLambda expressions are “small” functions without a name.\\n',
                   'with': 'The "with" statement\\n====================\\n\\nIt wraps a block.\\n'
-                          '\\n\\nSee also\\n--------\\n\\n   +---+\\n   | a |\\n   +===+\\n\\nThe specification of context managers.\\n'}
+                          '\\n\\nSee also\\n--------\\n\\n   +---+\\n   | a |\\n   +===+\\n'
+                          '\\nThe specification of context managers.\\n'}
     """,
 }
 
