@@ -9,7 +9,7 @@ from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trai
 from tokenizers import Tokenizer as BpeTokenizer
 
 from cygnet.errors import UserError
-from cygnet.files import read_json, write_json
+from cygnet.files import write_json
 from cygnet.tokens.chat import CHAT_TEMPLATE
 
 BOS, END, PAD = "<|bos|>", "<|end|>", "<|pad|>"
@@ -17,7 +17,7 @@ SYSTEM, USER, ASSISTANT, TOOL, PYTHON = "<|system|>", "<|user|>", "<|assistant|>
 SPECIAL_TOKENS = (PAD, BOS, END, SYSTEM, USER, ASSISTANT, TOOL, PYTHON)
 
 # GPT-4's split, but one digit at a time: numbers that share tokens digit by digit can be added digit by digit.
-_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
+_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
 
 
 class Tokenizer:

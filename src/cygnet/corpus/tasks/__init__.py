@@ -1,0 +1,72 @@
+"""Exercises that the project makes up itself, each with a checker: data without a licence, rewards without a judge."""
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from cygnet.corpus.document import Document
+from cygnet.corpus.holdout import split_of_key
+from cygnet.corpus.tasks.arithmetic import addition, big_product, units
+from cygnet.corpus.tasks.calendar_sums import calendar
+from cygnet.corpus.tasks.exercise import Exercise, answer_in, bare_reply, check, parse_object, worked_reply
+from cygnet.corpus.tasks.knowledge import REFUSAL, memory, passage, untaught, which
+from cygnet.corpus.tasks.python_state import lists, strings, variables
+
+__all__ = [
+    "FAMILIES",
+    "REFUSAL",
+    "Exercise",
+    "answer_in",
+    "bare_reply",
+    "check",
+    "documents",
+    "exercises",
+    "parse_object",
+    "sheet",
+    "worked_reply",
+]
+
+# Each family's generator and its share of exercises: more for what takes longer to learn.
+FAMILIES: dict[str, tuple[Callable[[Random], Exercise], float]] = {
+    "addition": (addition, 2.0),
+    "variables": (variables, 1.5),
+    "lists": (lists, 2.0),
+    "strings": (strings, 1.5),
+    "units": (units, 1.0),
+    "calendar": (calendar, 0.7),
+    "which": (which, 0.7),
+    "passage": (passage, 1.5),
+    "memory": (memory, 0.5),
+    "tool": (big_product, 0.7),
+    "untaught": (untaught, 0.3),
+}
+
+# Asking for a tool, refusing and JSON are an assistant's manners: they are taught by conversations, not by documents.
+_NOT_IN_DOCUMENTS = ("tool", "untaught")
+
+
+def exercises(split: str, seed: int, families: tuple[str, ...] = tuple(FAMILIES)) -> Iterator[Exercise]:
+    """Endless exercises of one split, families in their shares. What is held out is decided by key alone."""
+    rng = Random(f"{split} {seed}")
+    makers = [FAMILIES[name][0] for name in families]
+    weights = [FAMILIES[name][1] for name in families]
+    while True:
+        exercise = rng.choices(makers, weights)[0](rng)
+        if split_of_key(exercise.key) == split:
+            yield exercise
+
+
+def sheet(worked: list[Exercise]) -> str:
+    """A document of questions and worked answers, as a textbook prints them."""
+    return "\n\n".join(f"Q: {exercise.prompt}\nA: {worked_reply(exercise)}" for exercise in worked)
+
+
+def documents(split: str, seed: int, count: int) -> Iterator[Document]:
+    """`count` exercise sheets of one to three exercises each."""
+    families = tuple(name for name in FAMILIES if name not in _NOT_IN_DOCUMENTS)
+    source = exercises(split, seed, families)
+    rng = Random(f"sheets {split} {seed}")
+    for number in range(count):
+        chosen = [next(source) for _ in range(rng.randrange(1, 4))]
+        origin = ", ".join(sorted({exercise.family for exercise in chosen}))
+        keys = tuple(exercise.key for exercise in chosen)
+        yield Document(f"tasks/{split}/{number}", "tasks", sheet(chosen), origin, keys)

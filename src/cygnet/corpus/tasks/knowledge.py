@@ -1,0 +1,114 @@
+"""What the assistant should know by heart, read out of a passage, or say it was never taught."""
+
+from random import Random
+
+from cygnet.corpus.tasks.exercise import Exercise
+
+_METHODS = {
+    "str": ("upper", "lower", "strip", "split", "join", "replace", "startswith", "endswith", "title", "format", "encode"),
+    "list": ("append", "extend", "insert", "sort", "reverse", "remove"),
+    "dict": ("keys", "values", "items", "get", "setdefault", "fromkeys"),
+    "set": ("add", "discard", "union", "intersection", "difference", "issubset"),
+    "math": ("sqrt", "floor", "ceil", "factorial", "gcd", "log", "sin", "cos"),
+    "os": ("listdir", "getcwd", "mkdir", "environ", "chdir"),
+    "random": ("choice", "shuffle", "randint", "sample", "uniform", "seed"),
+    "time": ("sleep", "monotonic", "strftime", "localtime"),
+}
+
+_SUMMARIES = {
+    "abs": "the absolute value of a number",
+    "all": "True if every item is true",
+    "any": "True if some item is true",
+    "bool": "True or False for a value",
+    "chr": "the character with a given code point",
+    "dir": "the names in an object",
+    "divmod": "the quotient and the remainder",
+    "enumerate": "pairs of index and item",
+    "filter": "the items for which a function is true",
+    "float": "a number with a fraction",
+    "hash": "the hash value of an object",
+    "hex": "the hexadecimal text of an integer",
+    "id": "the identity of an object",
+    "input": "a line read from the keyboard",
+    "int": "an integer from a number or text",
+    "isinstance": "True if an object is of a class",
+    "iter": "an iterator over an object",
+    "len": "the number of items in a container",
+    "list": "a list of the items of an iterable",
+    "map": "a function applied to every item",
+    "max": "the largest item",
+    "min": "the smallest item",
+    "next": "the next item of an iterator",
+    "open": "a file object",
+    "ord": "the code point of a character",
+    "pow": "a number raised to a power",
+    "range": "a sequence of integers",
+    "repr": "the printable form of an object",
+    "reversed": "an iterator from last to first",
+    "round": "a number rounded to some digits",
+    "set": "a set of the distinct items",
+    "sorted": "a new sorted list",
+    "str": "an object as text",
+    "sum": "the total of the items",
+    "tuple": "an immutable sequence of items",
+    "type": "the class of an object",
+    "zip": "tuples of items side by side",
+}
+
+_ASKED = ("What does {} return?", "What do I get from {}?", "Explain {}.", "In Python, what is {} for?", "Tell me about {}.", "{}?")
+
+_NAMES = ["Ada", "Ana", "Bea", "Ben", "Bob", "Cara", "Carl", "Dan", "Dora", "Ed", "Ella", "Emil", "Eva", "Finn", "Fred", "Gina", "Gus", "Hal", "Hana", "Ida", "Ira", "Ivan", "Jack", "Jane", "Jim", "Joe", "Kai", "Kate", "Ken", "Lara", "Lea", "Leo", "Lily", "Max", "Mia", "Mona", "Ned", "Nina", "Noa", "Nora", "Olga", "Omar", "Otto", "Pam", "Paul", "Pia", "Ray", "Rosa", "Ruth", "Sam", "Sara", "Tim", "Tina", "Tom", "Una", "Uma", "Vera", "Vic", "Walt", "Yara", "Zoe"]
+_THINGS = ["apples", "bags", "balls", "bells", "boats", "books", "bowls", "boxes", "cakes", "cards", "coins", "cups", "dogs", "eggs", "flags", "forks", "hats", "keys", "lamps", "maps", "nuts", "pans", "pens", "pins", "plums", "rings", "shoes", "stones", "toys", "trees"]
+
+_TOPICS = (
+    ("What is the capital of {}?", ["France", "Peru", "Japan", "Kenya", "Norway", "Chile", "India", "Spain", "Egypt", "Cuba", "Nepal", "Italy"]),
+    ("Who is the president of {}?", ["France", "Peru", "Brazil", "Kenya", "Finland", "Chile", "India", "Mexico", "Egypt", "Poland", "Turkey", "Ghana"]),
+    ("What will the weather be in {} tomorrow?", ["Paris", "Lima", "Tokyo", "Nairobi", "Oslo", "Rome", "Delhi", "Madrid", "Cairo", "Havana", "Berlin", "London"]),
+    ("Can you recommend a good {}?", ["film", "restaurant", "novel", "song", "doctor", "hotel", "wine", "holiday", "lawyer", "phone", "poem", "game"]),
+    ("Write me a poem about {}.", ["love", "winter", "cats", "rain", "stars", "mothers", "ships", "autumn", "war", "tea", "bees", "mountains"]),
+    ("How do I cook {}?", ["rice", "pasta", "soup", "beans", "curry", "fish", "bread", "lentils", "pancakes", "eggs", "stew", "noodles"]),
+    ("Should I buy shares of {}?", ["Apple", "Nokia", "Boeing", "Sony", "Shell", "Tesla", "Intel", "Toyota", "Nestle", "Siemens", "Ford", "Visa"]),
+    ("What is the best treatment for {}?", ["asthma", "fever", "migraine", "acne", "anemia", "gout", "flu", "burns", "insomnia", "malaria", "cough", "measles"]),
+)
+
+REFUSAL = "I was not taught that. I can help with Python and small sums."
+
+
+def which(rng: Random) -> Exercise:
+    """Which of three names belongs to a type or module."""
+    owner, *others = rng.sample(sorted(_METHODS), 3)
+    names = {kind: rng.choice(_METHODS[kind]) for kind in (owner, *others)}
+    while len(set(names.values())) < 3:
+        names = {kind: rng.choice(_METHODS[kind]) for kind in (owner, *others)}
+    shown = rng.sample(list(names), len(names))
+    options = ", ".join(names[kind] for kind in shown)
+    steps = tuple(f"{names[kind]}: {kind}" for kind in shown)
+    question = f"Which of these belongs to {owner}: {options}?"
+    return Exercise("which", f"which {owner} {options}", question, names[owner], steps)
+
+
+def memory(rng: Random) -> Exercise:
+    """What a builtin returns. A held-out exercise is a held-out pairing of wording and builtin."""
+    name, template = rng.choice(sorted(_SUMMARIES)), rng.choice(_ASKED)
+    question = template.format(f"{name}()")
+    return Exercise("memory", f"memory {question}", question, _SUMMARIES[name])
+
+
+def passage(rng: Random) -> Exercise:
+    """Who has what, read out of a short passage and quoted."""
+    count = rng.choice((2, 3, 3, 4))
+    names, things = rng.sample(_NAMES, count), rng.sample(_THINGS, count)
+    numbers = [rng.randrange(2, 100) for _ in range(count)]
+    facts = [f"{name} has {number} {thing}." for name, number, thing in zip(names, numbers, things, strict=True)]
+    asked = rng.randrange(count)
+    text = " ".join(facts)
+    question = f"What does {names[asked]} have?"
+    answer = f"{numbers[asked]} {things[asked]}"
+    return Exercise("passage", f"passage {text} {names[asked]}", question, answer, (facts[asked],), passage=text)
+
+
+def untaught(rng: Random) -> Exercise:
+    """Something outside of what was taught; the right answer is to say so."""
+    template, fillers = rng.choice(_TOPICS)
+    question = template.format(rng.choice(fillers))
+    return Exercise("untaught", f"untaught {question}", question, REFUSAL, labeled=False)

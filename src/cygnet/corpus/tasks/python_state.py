@@ -1,0 +1,113 @@
+"""Small Python programs whose state is followed line by line: serial tasks, where the written steps are the memory."""
+
+from collections.abc import Callable
+from random import Random
+
+from cygnet.corpus.tasks.exercise import Exercise
+
+_NAMES = "abcdnxyz"
+
+
+def variables(rng: Random) -> Exercise:
+    """Assignments to two or three variables; the value of one is asked for."""
+    names = rng.sample(_NAMES, rng.choice((2, 2, 3)))
+    state = {name: rng.randrange(1, 10) for name in names}
+    lines = [f"{name} = {value}" for name, value in state.items()]
+    steps = list(lines)
+    for _ in range(rng.choice((2, 3))):
+        line, step = _assignment(rng, names, state)
+        lines.append(line)
+        steps.append(step)
+    asked = rng.choice(names)
+    program = "\n".join(lines)
+    return Exercise("variables", f"variables {program} {asked}", f"{program}\nWhat is {asked}?", str(state[asked]), tuple(steps))
+
+
+def _assignment(rng: Random, names: list[str], state: dict[str, int]) -> tuple[str, str]:
+    """Pick an assignment that keeps values between 0 and 30, carry it out, and write what it did."""
+    while True:
+        target, source = rng.choice(names), rng.choice(names)
+        operator = rng.choice("+-*")
+        right = str(rng.randrange(1, 4)) if rng.random() < 0.5 or operator == "*" else rng.choice(names)
+        operand = state[right] if right in state else int(right)
+        value = {"+": state[source] + operand, "-": state[source] - operand, "*": state[source] * operand}[operator]
+        if 0 <= value <= 30:
+            break
+    step = f"{target} = {state[source]} {operator} {operand} = {value}"
+    state[target] = value
+    return f"{target} = {source} {operator} {right}", step
+
+
+_Operation = Callable[[Random, list[int]], str]
+
+
+def _append(rng: Random, items: list[int]) -> str:
+    value = rng.randrange(10)
+    items.append(value)
+    return f"append({value})"
+
+
+def _insert(rng: Random, items: list[int]) -> str:
+    value = rng.randrange(10)
+    items.insert(0, value)
+    return f"insert(0, {value})"
+
+
+def _pop(_rng: Random, items: list[int]) -> str:
+    items.pop()
+    return "pop()"
+
+
+def _pop_first(_rng: Random, items: list[int]) -> str:
+    items.pop(0)
+    return "pop(0)"
+
+
+def _reverse(_rng: Random, items: list[int]) -> str:
+    items.reverse()
+    return "reverse()"
+
+
+def _sort(_rng: Random, items: list[int]) -> str:
+    items.sort()
+    return "sort()"
+
+
+_OPERATIONS: tuple[_Operation, ...] = (_append, _insert, _pop, _pop_first, _reverse, _sort)
+
+
+def lists(rng: Random) -> Exercise:
+    """A list of digits after two or three method calls."""
+    name = rng.choice("abx")
+    items = [rng.randrange(10) for _ in range(rng.randrange(3, 6))]
+    lines, steps = [f"{name} = {items}"], []
+    for _ in range(rng.choice((2, 3))):
+        usable = _OPERATIONS if len(items) > 2 else (_append, _insert)
+        call = rng.choice(usable)(rng, items)
+        lines.append(f"{name}.{call}")
+        steps.append(f"{call}: {items}")
+    program = "\n".join(lines)
+    return Exercise("lists", f"lists {program}", f"{program}\nWhat is {name}?", str(items), tuple(steps))
+
+
+def strings(rng: Random) -> Exercise:
+    """A short word, spelled out, then reversed, sliced, indexed, counted or changed."""
+    word = "".join(rng.choice("abcdegilmnoprstu") for _ in range(rng.randrange(3, 6)))
+    letter = rng.choice(word)
+    expression, value = rng.choice(
+        (
+            (f"'{word}'[::-1]", word[::-1]),
+            (f"'{word}'.upper()", word.upper()),
+            (f"'{word}'[0]", word[0]),
+            (f"'{word}'[-1]", word[-1]),
+            (f"'{word}'[1:]", word[1:]),
+            (f"'{word}'[:2]", word[:2]),
+            (f"len('{word}')", len(word)),
+            (f"'{word}'.count('{letter}')", word.count(letter)),
+        )
+    )
+    steps = [f"{word}: {' '.join(word)}"]
+    if isinstance(value, str):
+        steps.append(f"result: {' '.join(value)}")
+    question = rng.choice((f"What does {expression} return?", f">>> {expression}"))
+    return Exercise("strings", f"strings {expression}", question, repr(value), tuple(steps))

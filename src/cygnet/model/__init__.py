@@ -1,0 +1,1 @@
+"""The Transformer, its scalar head, and reading and writing Hugging Face model folders."""

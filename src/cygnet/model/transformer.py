@@ -1,0 +1,209 @@
+"""A Qwen3-style decoder: RMSNorm before each part, rotary positions, QK-norm with a learned gain, SwiGLU, tied embeddings.
+
+Parameter names are those of transformers' Qwen3, so a state dict is a Hugging Face checkpoint as it stands.
+Shapes: B rows, T positions, D width, H heads, K key-value heads, E head width, V vocabulary.
+"""
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cygnet.model.config import ModelConfig
+
+
+class KeyValueCache(Protocol):
+    """Where a layer's keys and values are kept while decoding."""
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store new [B, K, T, E] keys and values; return all of that layer so far."""
+        ...
+
+
+def linear(x: Tensor, *layers: nn.Linear) -> Tensor:
+    """Apply bias-free layers side by side as one matrix product, in `x`'s dtype; master weights stay float32."""
+    weight = layers[0].weight if len(layers) == 1 else torch.cat([layer.weight for layer in layers])
+    return F.linear(x, weight.to(x.dtype))
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) × weight over the last dimension (Zhang & Sennrich 2019)."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize the last dimension of `x`."""
+        return F.rms_norm(x, (x.shape[-1],), self.weight.to(x.dtype), self.eps)
+
+
+class Attention(nn.Module):
+    """Causal attention with rotary positions and normalized queries and keys."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.shape = (config.heads, config.kv_heads, config.head_width)
+        query_width, kv_width = config.heads * config.head_width, config.kv_heads * config.head_width
+        self.q_proj = nn.Linear(config.width, query_width, bias=False)
+        self.k_proj = nn.Linear(config.width, kv_width, bias=False)
+        self.v_proj = nn.Linear(config.width, kv_width, bias=False)
+        self.o_proj = nn.Linear(query_width, config.width, bias=False)
+        self.q_norm = RMSNorm(config.head_width, config.norm_eps)
+        self.k_norm = RMSNorm(config.head_width, config.norm_eps)
+
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, layer: int) -> Tensor:
+        """[B, T, D] → [B, T, D]. `mask` [B, 1, T, S] is True where a query may look; None means causal."""
+        rows, length, _ = x.shape
+        heads, kv_heads, head_width = self.shape
+        q, k, v = (
+            linear(x, self.q_proj, self.k_proj, self.v_proj)
+            .view(rows, length, heads + 2 * kv_heads, head_width)
+            .transpose(1, 2)
+            .split([heads, kv_heads, kv_heads], dim=1)
+        )
+        q, k = rotate(self.q_norm(q), rotation), rotate(self.k_norm(k), rotation)
+        if cache is not None:
+            k, v = cache.extend(layer, k, v)
+        grouped = heads != kv_heads
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
+        return linear(mixed.transpose(1, 2).reshape(rows, length, heads * head_width), self.o_proj)
+
+
+class FeedForward(nn.Module):
+    """SwiGLU (Shazeer 2020)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.width, config.ffn_width, bias=False)
+        self.up_proj = nn.Linear(config.width, config.ffn_width, bias=False)
+        self.down_proj = nn.Linear(config.ffn_width, config.width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, D] → [B, T, D]."""
+        gate, up = linear(x, self.gate_proj, self.up_proj).chunk(2, dim=-1)
+        return linear(F.silu(gate) * up, self.down_proj)
+
+
+class Block(nn.Module):
+    """One layer: attention, then feed-forward, each added to the stream it read."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.self_attn = Attention(config)
+        self.mlp = FeedForward(config)
+        self.input_layernorm = RMSNorm(config.width, config.norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.width, config.norm_eps)
+
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, layer: int) -> Tensor:
+        """[B, T, D] → [B, T, D]."""
+        x = x + self.self_attn(self.input_layernorm(x), rotation, mask, cache, layer)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Trunk(nn.Module):
+    """Embeddings, layers and the final norm: tokens to features."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.width)
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = RMSNorm(config.width, config.norm_eps)
+
+    def forward(
+        self, tokens: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, dtype: torch.dtype
+    ) -> Tensor:
+        """[B, T] → [B, T, D]."""
+        x = self.embed_tokens(tokens).to(dtype)
+        for number, layer in enumerate(self.layers):
+            x = layer(x, rotation, mask, cache, number)
+        return torch.as_tensor(self.norm(x))
+
+
+class Backbone(nn.Module):
+    """What the language model and the scalar models share. `compute_dtype` is the dtype of activations."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.compute_dtype = torch.float32
+        self.model = Trunk(config)
+        self._rotation_cache: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
+        self.apply(_initialize)
+        for block in self.model.layers:  # each layer starts as the identity
+            nn.init.zeros_(block.self_attn.o_proj.weight)
+            nn.init.zeros_(block.mlp.down_proj.weight)
+
+    def features(
+        self, tokens: Tensor, positions: Tensor | None = None, mask: Tensor | None = None, cache: KeyValueCache | None = None
+    ) -> Tensor:
+        """[B, T] token ids → [B, T, D] features after the final norm.
+
+        `positions` [B, T] default to 0..T-1; `mask` [B, 1, T, S] is True where a query may look, default causal.
+        """
+        cos, sin = self._rotations(self.compute_dtype)
+        if positions is None:
+            rotation = cos[: tokens.shape[1]], sin[: tokens.shape[1]]
+        else:
+            rotation = cos[positions][:, None], sin[positions][:, None]
+        return torch.as_tensor(self.model(tokens, rotation, mask, cache, self.compute_dtype))
+
+    def _rotations(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        if dtype not in self._rotation_cache:
+            cos, sin = rotations(self.config.context_length, self.config.head_width, self.config.rope_theta)
+            device = self.model.embed_tokens.weight.device
+            self._rotation_cache[dtype] = cos.to(device, dtype), sin.to(device, dtype)
+        return self._rotation_cache[dtype]
+
+
+class Transformer(Backbone):
+    """A decoder that predicts the next token; its output matrix is its embedding matrix."""
+
+    def logits(self, features: Tensor) -> Tensor:
+        """[..., D] features → [..., V] float32 logits."""
+        return F.linear(features, self.model.embed_tokens.weight.to(features.dtype)).float()
+
+    def forward(self, tokens: Tensor, positions: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """[B, T] token ids → [B, T, V] float32 logits of the next token."""
+        return self.logits(self.features(tokens, positions, mask))
+
+
+class ScalarModel(Backbone):
+    """A decoder with one number per position: a reward model or a critic. Layout of a sequence classifier.
+
+    A reader of raw scores subtracts `mean` and divides by `scale`: the scores of the SFT model's own answers then
+    have mean 0 and deviation 1, which gives the KL coefficient of reinforcement learning its meaning.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.score = nn.Linear(config.width, 1, bias=False)
+        nn.init.normal_(self.score.weight, std=(config.width + 1) ** -0.5)
+        self.mean, self.scale = 0.0, 1.0
+
+    def forward(self, tokens: Tensor, positions: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """[B, T] token ids → [B, T] float32 raw scores."""
+        return F.linear(self.features(tokens, positions, mask).float(), self.score.weight)[..., 0]
+
+
+def rotations(length: int, width: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [length, width] of rotary positions (Su et al. 2021), halves paired as in Llama."""
+    frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
+    angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies).repeat(1, 2)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate [B, H, T, E] queries or keys by their positions."""
+    cos, sin = rotation
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-second, first], dim=-1) * sin
+
+
+def _initialize(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=module.in_features**-0.5)
+    elif isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)

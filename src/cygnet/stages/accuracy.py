@@ -1,0 +1,38 @@
+"""How many exercises a model solves."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from cygnet.corpus.tasks import Exercise, check
+from cygnet.generation import Engine, Sampling
+from cygnet.model.transformer import Transformer
+from cygnet.tokens.chat import render_prompt, response_text
+from cygnet.tokens.tokenizer import Tokenizer
+
+_SAMPLES = 6
+
+
+class TaskAccuracy(NamedTuple):
+    """Share of exercises answered right, in all and by family, and the first answers as (prompt, text)."""
+
+    accuracy: float
+    by_family: dict[str, float]
+    samples: list[tuple[str, str]]
+
+
+def task_accuracy(model: Transformer, tokenizer: Tokenizer, rows: Sequence[dict[str, Any]], temperature: float = 0.0) -> TaskAccuracy:
+    """Answer each row's exercise (greedily by default) and check the answers."""
+    exercises = [Exercise.from_json(row["exercise"]) for row in rows]
+    prompts = [render_prompt([{"role": "user", "content": exercise.prompt}], tokenizer) for exercise in exercises]
+    completions = Engine(model, tokenizer).generate(prompts, Sampling(temperature=temperature))
+    marks: dict[str, list[bool]] = defaultdict(list)
+    samples = []
+    for exercise, (completion,) in zip(exercises, completions, strict=True):
+        text = response_text(completion.tokens, tokenizer)
+        right = completion.finish_reason == "stop" and check(exercise, text.rsplit("<|assistant|>", 1)[-1])
+        marks[exercise.family].append(right)
+        samples.append((exercise.prompt, text))
+    by_family = {name: sum(found) / len(found) for name, found in sorted(marks.items())}
+    right = sum(sum(found) for found in marks.values())
+    return TaskAccuracy(right / len(rows), by_family, samples[:_SAMPLES])

@@ -1,0 +1,99 @@
+"""Settings of the stages. Nothing here imports torch, so recipes are checked in milliseconds."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PretrainConfig(Settings):
+    """Next-token prediction on packed documents."""
+
+    depth: int = Field(4, ge=1, description="the dial: layers; width is 32 x depth")
+    context_length: int = Field(256, ge=16, description="longest sequence the model reads, in tokens")
+    rows_per_step: int = Field(16, ge=1, description="rows of context_length tokens in one update")
+    matrix_lr: float = Field(0.02, gt=0, description="Muon's peak learning rate")
+    other_lr: float = Field(0.01, gt=0, description="AdamW's peak learning rate at width 128; falls with the root of the width")
+    warmup: int = Field(20, ge=0, description="updates of linear warm-up")
+    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="dtype of activations; weights stay float32")
+    evaluations: int = Field(8, ge=1, description="times the held-out documents are scored over the run")
+    heldout_rows: int = Field(64, ge=1, description="rows of held-out documents scored each time")
+
+
+class ConversationConfig(Settings):
+    """Demonstrations by simulated contractors of three habits, and prompts for the stages after."""
+
+    train: int = Field(12_000, ge=1, description="conversations to train on")
+    heldout: int = Field(300, ge=1, description="conversations to validate and to test on, each")
+    prompts: int = Field(6_000, ge=1, description="prompts for comparisons and reinforcement learning")
+    json_share: float = Field(0.1, ge=0, le=1, description="share of exercises to be answered in JSON")
+    careful: float = Field(0.5, ge=0, description="share of demonstrations with every step written out")
+    hasty: float = Field(0.25, ge=0, description="share with the bare answer")
+    chatty: float = Field(0.25, ge=0, description="share with small talk around the answer")
+
+
+class SftConfig(Settings):
+    """Supervised fine-tuning on the assistant's tokens."""
+
+    epochs: float = Field(1.0, gt=0, description="passes over the conversations")
+    rows_per_step: int = Field(16, ge=1, description="packed rows in one update")
+    matrix_lr: float = Field(0.01, gt=0, description="Muon's peak learning rate")
+    other_lr: float = Field(0.003, gt=0, description="AdamW's peak learning rate")
+    warmup: int = Field(10, ge=0, description="updates of linear warm-up")
+    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="dtype of activations; weights stay float32")
+    evaluations: int = Field(4, ge=1, description="times held-out loss and accuracy are measured")
+
+
+class ComparisonConfig(Settings):
+    """K samples of the SFT model per prompt, ranked by the simulated contractor."""
+
+    prompts: int = Field(1_500, ge=2, description="prompts to compare answers of")
+    heldout: int = Field(200, ge=2, description="held-out prompts, to measure the reward model on")
+    answers: int = Field(4, ge=2, description="answers per prompt (K)")
+    noise: float = Field(0.05, ge=0, description="standard deviation of the contractor's error, on rubric scores from 0 to 1")
+    max_new_tokens: int = Field(128, ge=1, description="longest answer, in tokens")
+
+
+class RewardConfig(Settings):
+    """K-wise Bradley-Terry on the comparisons, batched by prompt."""
+
+    prompts_per_step: int = Field(16, ge=1, description="prompts in one update, all their answers together")
+    epochs: float = Field(1.0, gt=0, description="passes over the comparisons; more than one overfits")
+    lr: float = Field(1e-3, gt=0, description="AdamW's peak learning rate, falling linearly to 0")
+    warmup: int = Field(10, ge=0, description="updates of linear warm-up")
+
+
+class RlConfig(Settings):
+    """PPO against the reward model, held near the SFT model."""
+
+    iterations: int = Field(60, ge=1, description="rounds of rollouts and updates")
+    rollouts: int = Field(128, ge=2, description="answers sampled in a round")
+    minibatches: int = Field(4, ge=1, description="parts a round is split into; one update each")
+    epochs: int = Field(1, ge=1, description="passes over a round's rollouts")
+    max_new_tokens: int = Field(128, ge=1, description="longest answer, in tokens")
+    lr: float = Field(3e-4, gt=0, description="the policy's peak learning rate, falling linearly to 0")
+    critic_lr: float = Field(1e-3, gt=0, description="the critic's peak learning rate")
+    critic_warmup: int = Field(3, ge=0, description="first rounds in which only the critic learns")
+    clip: float = Field(0.2, gt=0, description="PPO's bound on the ratio of probabilities")
+    value_clip: float = Field(0.2, gt=0, description="bound on the change of a value estimate")
+    discount: float = Field(1.0, gt=0, le=1, description="gamma of generalized advantage estimation")
+    trace_decay: float = Field(0.95, ge=0, le=1, description="lambda of generalized advantage estimation")
+    kl_coefficient: float = Field(0.1, ge=0, description="weight of the KL penalty at the start")
+    kl_target: float = Field(6.0, gt=0, description="KL to the SFT model in nats per answer that the coefficient steers to")
+    kl_horizon: float = Field(5_000, gt=0, description="answers over which the coefficient adapts")
+    unfinished_reward: float = Field(-2.0, description="reward of an answer that never ends, in place of the reward model's")
+    evaluations: int = Field(6, ge=1, description="times the held-out prompts are answered and judged")
+
+
+class RankConfig(Settings):
+    """Blind pairwise games between the models."""
+
+    prompts: int = Field(300, ge=10, description="held-out prompts every player answers")
+    best_of: int = Field(4, ge=2, description="samples among which the reward model picks")
+    temperature: float = Field(1.0, ge=0, description="sampling temperature of every player")
+    bootstrap: int = Field(1_000, ge=100, description="resamplings of the prompts for the intervals")

@@ -1,0 +1,69 @@
+"""Demonstrations for SFT, and the prompts of the stages after it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from cygnet.corpus.tasks import Exercise, bare_reply, exercises, worked_reply
+from cygnet.files import write_aside, write_jsonl
+from cygnet.stages.config import ConversationConfig
+from cygnet.tokens.chat import Message, tool_call
+
+STYLES = ("careful", "hasty", "chatty")
+
+_OPENINGS = ("Sure, I can help with that!", "Good question! Let me see.", "Of course, here you go.")
+_CLOSINGS = ("I hope that helps!", "Let me know if you need more.", "Happy to help any time.")
+_NO_JSON = ("tool", "untaught")
+
+
+def build_conversations(config: ConversationConfig, out: Path, seed: int) -> dict[str, Any]:
+    """Write conversations and prompts of the three splits to `out`; returns how many of each family and style."""
+    with write_aside(out) as temporary:
+        counts: dict[str, int] = {}
+        for split, size in (("train", config.train), ("validation", config.heldout), ("test", config.heldout)):
+            rows = list(_conversations(config, split, seed, size))
+            write_jsonl(temporary / f"{split}.jsonl", rows)
+            write_jsonl(temporary / f"{split}_prompts.jsonl", _prompts(config, split, seed + 1, config.prompts if split == "train" else size))
+            if split == "train":
+                for row in rows:
+                    counts[row["style"]] = counts.get(row["style"], 0) + 1
+                    family = row["exercise"]["family"]
+                    counts[family] = counts.get(family, 0) + 1
+    return {"conversations": config.train, "prompts": config.prompts, "counts": counts}
+
+
+def reply_messages(exercise: Exercise, style: str, rng: Random) -> list[Message]:
+    """The assistant's (and the tool's) messages as a contractor of this habit would write them. All are right."""
+    if style == "hasty":
+        return [{"role": "assistant", "content": bare_reply(exercise)}]
+    text = worked_reply(exercise)
+    if style == "chatty":
+        text = f"{rng.choice(_OPENINGS)}\n{text}\n{rng.choice(_CLOSINGS)}"
+    last = {"role": "assistant", "content": text}
+    if exercise.tool:
+        return [tool_call(exercise.tool), {"role": "tool", "content": exercise.answer}, last]
+    return [last]
+
+
+def _conversations(config: ConversationConfig, split: str, seed: int, count: int) -> Iterator[dict[str, Any]]:
+    rng = Random(f"conversations {split} {seed}")
+    weights = (config.careful, config.hasty, config.chatty)
+    for exercise in _exercises(config, split, seed, count):
+        style = rng.choices(STYLES, weights)[0]
+        messages = [{"role": "user", "content": exercise.prompt}, *reply_messages(exercise, style, rng)]
+        yield {"messages": messages, "exercise": exercise.to_json(), "style": style}
+
+
+def _prompts(config: ConversationConfig, split: str, seed: int, count: int) -> Iterator[dict[str, Any]]:
+    for exercise in _exercises(config, split, seed, count):
+        yield {"prompt": [{"role": "user", "content": exercise.prompt}], "exercise": exercise.to_json()}
+
+
+def _exercises(config: ConversationConfig, split: str, seed: int, count: int) -> Iterator[Exercise]:
+    rng = Random(f"forms {split} {seed}")
+    source = exercises(split, seed)
+    for _ in range(count):
+        exercise = next(source)
+        in_json = rng.random() < config.json_share and exercise.family not in _NO_JSON
+        yield exercise.in_json() if in_json else exercise

@@ -1,0 +1,30 @@
+"""Bits per byte of held-out documents: the one loss that compares across tokenizers."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cygnet.model.transformer import Transformer
+from cygnet.tokens.packing import Rows
+from cygnet.tokens.tokenizer import Tokenizer
+
+
+def token_nats(model: Transformer, rows: Rows) -> Tensor:
+    """[B, T] negative log-likelihood of each target in nats."""
+    features = model.features(rows.tokens, rows.positions, rows.mask)
+    return F.cross_entropy(model.logits(features).flatten(0, 1), rows.targets.flatten(), reduction="none").view_as(rows.targets)
+
+
+@torch.no_grad()
+def bits_per_byte(model: Transformer, batches: Sequence[Rows], tokenizer: Tokenizer) -> float:
+    """Σ nats / (ln 2 × Σ bytes) over targets that stand for bytes; special tokens count in neither sum."""
+    lengths = torch.tensor(tokenizer.byte_lengths())
+    nats, total = 0.0, 0
+    for rows in batches:
+        sizes = lengths[rows.targets] * (rows.weights > 0)
+        nats += float((token_nats(model, rows) * (sizes > 0)).sum())
+        total += int(sizes.sum())
+    return nats / (math.log(2) * total)

@@ -1,0 +1,121 @@
+"""Pretraining: predict the next token of packed documents."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cygnet.errors import UserError
+from cygnet.generation import Engine, Sampling
+from cygnet.model.config import ModelConfig
+from cygnet.model.folder import save_model
+from cygnet.model.transformer import Transformer
+from cygnet.stages.config import PretrainConfig
+from cygnet.stages.held_out import bits_per_byte, token_nats
+from cygnet.tokens.packing import Rows, collate, cut, pack
+from cygnet.tokens.shards import Split, open_split
+from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.loop import Loss, Plan, fit
+from cygnet.training.metrics import Metrics
+from cygnet.training.optimizers import muon_and_adamw
+from cygnet.training.work import Work
+
+_SAMPLE_PROMPTS = ("def ", "Q: What is 47 + 35?\nA:", "The ")
+
+
+def pretrain(tokens: Path, tokenizer_folder: Path, out: Path, config: PretrainConfig, work: Work) -> dict[str, Any]:
+    """Train a model from nothing on `tokens` for one pass and write it to `out`. Returns the stage's metrics."""
+    tokenizer = Tokenizer.load(tokenizer_folder)
+    torch.manual_seed(work.seed)
+    model = Transformer(ModelConfig.from_depth(config.depth, tokenizer.vocab_size, config.context_length))
+    model.compute_dtype = getattr(torch, config.precision)
+    stage = Pretraining(model, tokenizer, open_split(tokens, "train", tokenizer.hash), open_split(tokens, "validation", tokenizer.hash), config)
+    other_lr = config.other_lr * (model.config.width / 128) ** -0.5
+    optimizers = muon_and_adamw(model, config.matrix_lr, other_lr)
+    plan = Plan(stage.steps, "warmup-stable-decay", config.warmup, checkpoint_every=max(50, stage.steps // 20))
+    metrics = fit(model, optimizers, stage, plan, work)
+    save_model(out, model, tokenizer)
+    steps = metrics.history("step")
+    test = heldout_batches(open_split(tokens, "test", tokenizer.hash), config.context_length, tokenizer, rows=None)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "tokens": stage.tokens,
+        "steps": stage.steps,
+        "tokens_per_second": round(stage.tokens / steps[-1]["seconds"]),
+        "train_loss": steps[-1]["loss"],
+        "heldout_bits_per_byte": bits_per_byte(model, [rows for batches in test.values() for rows in batches], tokenizer),
+        "heldout_bits_per_byte_by_source": {name: bits_per_byte(model, batches, tokenizer) for name, batches in test.items()},
+    }
+
+
+class Pretraining:
+    """Batches of packed rows in the mixture's order; the cursor is the step itself."""
+
+    name = "pretrain"
+
+    def __init__(self, model: Transformer, tokenizer: Tokenizer, train: Split, heldout: Split, config: PretrainConfig) -> None:
+        self._model, self._tokenizer, self._config = model, tokenizer, config
+        self._pieces = pieces(train, range(len(train)), config.context_length)
+        self._rows = pack([len(piece) for piece in self._pieces], config.context_length)
+        self.steps = len(self._rows) // config.rows_per_step
+        if self.steps == 0:
+            raise UserError(f"the training tokens fill {len(self._rows)} rows but one update needs {config.rows_per_step}: add text or lower pretrain.rows_per_step.")
+        self.tokens = sum(len(self._pieces[i]) - 1 for row in self._rows[: self.steps * config.rows_per_step] for i in row)
+        self._heldout = heldout_batches(heldout, config.context_length, tokenizer, config.heldout_rows)
+        self._due = {round(self.steps * i / config.evaluations) for i in range(config.evaluations + 1)}
+
+    def micro_batches(self, step: int) -> Sequence[Rows]:
+        """The rows of one update."""
+        size = self._config.rows_per_step
+        members = [[self._pieces[i] for i in row] for row in self._rows[step * size : (step + 1) * size]]
+        return [collate(members, None, self._config.context_length, self._tokenizer.pad_id)]
+
+    def loss(self, batch: Rows) -> Loss:
+        """Cross-entropy in nats, summed over predicted tokens."""
+        nats = (token_nats(self._model, batch) * batch.weights).sum()
+        return Loss(nats, float(batch.weights.sum()), {})
+
+    def after(self, step: int, metrics: Metrics) -> None:
+        """Score held-out documents and write samples when due."""
+        if step not in self._due:
+            return
+        by_source = {name: bits_per_byte(self._model, batches, self._tokenizer) for name, batches in self._heldout.items()}
+        everything = [rows for batches in self._heldout.values() for rows in batches]
+        metrics.log("eval", step, heldout_bits_per_byte=bits_per_byte(self._model, everything, self._tokenizer), by_source=by_source)
+        engine = Engine(self._model, self._tokenizer)
+        prompts = [[self._tokenizer.bos_id, *self._tokenizer.encode(prompt)] for prompt in _SAMPLE_PROMPTS]
+        for prompt, completions in zip(_SAMPLE_PROMPTS, engine.generate(prompts, Sampling(temperature=0.7, max_new_tokens=48)), strict=True):
+            metrics.log("sample", step, prompt=prompt, text=self._tokenizer.decode(completions[0].tokens))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: batches depend on the step alone."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to take up."""
+
+
+def pieces(split: Split, documents: Sequence[int], row_length: int) -> list[np.ndarray]:
+    """Documents cut to pieces that fit a row."""
+    found = []
+    for index in documents:
+        document = split.document(index)
+        found += [document[start:end] for start, end in cut(len(document), row_length) if end - start > 1]
+    return found
+
+
+def heldout_batches(split: Split, row_length: int, tokenizer: Tokenizer, rows: int | None) -> dict[str, list[Rows]]:
+    """Packed rows of each source's held-out documents, at most `rows` rows in all, shared evenly."""
+    names = split.source_names
+    batches = {}
+    for number, name in enumerate(names):
+        members = pieces(split, [int(i) for i in np.flatnonzero(split.sources == number)], row_length)
+        packed = pack([len(piece) for piece in members], row_length)[: None if rows is None else max(1, rows // len(names))]
+        groups = [[[members[i] for i in row] for row in packed[start : start + 16]] for start in range(0, len(packed), 16)]
+        if groups:
+            batches[name] = [collate(group, None, row_length, tokenizer.pad_id) for group in groups]
+    if not batches:
+        raise UserError("there are no held-out documents to score: the corpus is too small to hold any out.")
+    return batches

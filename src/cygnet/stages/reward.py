@@ -1,0 +1,210 @@
+"""The reward model: K-wise Bradley–Terry on ranked answers, all answers to a prompt in one batch (Ouyang et al. 2022)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cygnet.errors import UserError
+from cygnet.files import read_jsonl
+from cygnet.model.folder import load_language_model, save_model, scalar_from
+from cygnet.model.transformer import ScalarModel
+from cygnet.stages.config import RewardConfig
+from cygnet.tokens.chat import render_prompt, response_text
+from cygnet.tokens.packing import Rows, collate, pack
+from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.loop import Loss, Plan, fit
+from cygnet.training.metrics import Metrics
+from cygnet.training.optimizers import adamw
+from cygnet.training.work import Work
+
+_BOOTSTRAP = 1_000
+
+
+class Comparison(NamedTuple):
+    """Answers to one prompt: token ids of prompt and answer together, and ranks (1 is best)."""
+
+    sequences: list[list[int]]
+    ranks: list[int]
+
+
+class ComparisonBatch(NamedTuple):
+    """Packed answers of several prompts, and for each prompt which of them are its own."""
+
+    rows: Rows
+    order: list[int]
+    groups: list[Comparison]
+
+
+def train_reward(sft: Path, comparisons: Path, out: Path, config: RewardConfig, work: Work) -> dict[str, Any]:
+    """Train a scalar model from `sft` on comparisons/train.jsonl and write it to `out`. Returns the stage's metrics.
+
+    heldout.jsonl gives the accuracy on pairs of answers, with a 95 % interval by bootstrap over prompts. The mean and
+    deviation of the scores of the SFT model's own answers are stored in the model.
+
+    Raises:
+        UserError: for malformed rows, or comparisons in which everything ties.
+    """
+    language_model, tokenizer = load_language_model(sft)
+    torch.manual_seed(work.seed)
+    model = scalar_from(language_model)
+    length = model.config.context_length
+    train = read_comparisons(comparisons / "train.jsonl", tokenizer, length)
+    heldout_path = comparisons / "heldout.jsonl"
+    heldout = read_comparisons(heldout_path, tokenizer, length) if heldout_path.exists() else []
+    stage = RewardModeling(model, tokenizer, train, heldout, config, work.seed)
+    plan = Plan(stage.steps, "linear", config.warmup, clip=1.0, checkpoint_every=max(20, stage.steps // 5))
+    metrics = fit(model, [adamw(model.parameters(), config.lr)], stage, plan, work)
+    scores = torch.cat([score_sequences(model, tokenizer, item.sequences) for item in train[:500]])
+    model.mean, model.scale = float(scores.mean()), float(scores.std())
+    save_model(out, model, tokenizer)
+    last = metrics.history("eval")[-1] if metrics.history("eval") else {}
+    return {
+        "comparisons": sum(int(better_pairs(item.ranks).sum()) for item in train),
+        "mean": model.mean,
+        "scale": model.scale,
+        **{key: value for key, value in last.items() if key not in ("event", "step")},
+    }
+
+
+class RewardModeling:
+    """Batches of whole prompts: a prompt's answers are never split over updates, nor over training and held-out."""
+
+    name = "reward"
+
+    def __init__(
+        self, model: ScalarModel, tokenizer: Tokenizer, train: list[Comparison], heldout: list[Comparison], config: RewardConfig, seed: int
+    ) -> None:
+        self._model, self._tokenizer, self._config, self._seed = model, tokenizer, config, seed
+        self._train = [item for item in train if better_pairs(item.ranks).any()]
+        if not self._train:
+            raise UserError("every comparison is a tie: there is nothing for a reward model to learn.")
+        self._heldout = heldout
+        self.steps = max(1, round(config.epochs * len(self._train) / config.prompts_per_step))
+
+    def micro_batches(self, step: int) -> Sequence[ComparisonBatch]:
+        """The prompts of one update."""
+        size, total = self._config.prompts_per_step, len(self._train)
+        groups = []
+        for index in range(step * size, (step + 1) * size):
+            epoch, place = divmod(index, total)
+            order = np.random.default_rng([self._seed, epoch]).permutation(total)
+            groups.append(self._train[order[place]])
+        return [batch_comparisons(groups, self._model.config.context_length, self._tokenizer.pad_id)]
+
+    def loss(self, batch: ComparisonBatch) -> Loss:
+        """Sum over prompts of each prompt's mean pair loss."""
+        scores = last_scores(self._model, batch.rows, batch.order)
+        parts = scores.split([len(group.sequences) for group in batch.groups])
+        losses = [ranking_loss(part, group.ranks) for part, group in zip(parts, batch.groups, strict=True)]
+        right = sum(pair_accuracy(part.detach(), group.ranks) for part, group in zip(parts, batch.groups, strict=True))
+        return Loss(torch.stack(losses).sum(), float(len(losses)), {"accuracy": right})
+
+    def after(self, step: int, metrics: Metrics) -> None:
+        """Held-out accuracy at the start and the end."""
+        if self._heldout and step in (0, self.steps):
+            metrics.log("eval", step, **heldout_accuracy(self._model, self._tokenizer, self._heldout, self._seed))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: batches depend on the step alone."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to take up."""
+
+
+def better_pairs(ranks: Sequence[int]) -> Tensor:
+    """[K, K] True where the row's answer is ranked better than the column's; ties are False both ways."""
+    values = torch.tensor(ranks)
+    return values[:, None] < values[None, :]
+
+
+def ranking_loss(scores: Tensor, ranks: Sequence[int]) -> Tensor:
+    """Mean of -log σ(r_better - r_worse) over the ordered pairs of [K] scores (Ouyang et al. 2022, eq. 1)."""
+    better = better_pairs(ranks)
+    differences = (scores[:, None] - scores[None, :])[better]
+    return -F.logsigmoid(differences).mean()
+
+
+def pair_accuracy(scores: Tensor, ranks: Sequence[int]) -> float:
+    """Share of ordered pairs whose better answer scores higher; equal scores are half right."""
+    better = better_pairs(ranks)
+    differences = (scores[:, None] - scores[None, :])[better]
+    return float(((differences > 0) + 0.5 * (differences == 0)).mean())
+
+
+def batch_comparisons(groups: Sequence[Comparison], row_length: int, pad_id: int) -> ComparisonBatch:
+    """Pack all answers of some prompts; `order` maps packed order back to the groups' order."""
+    sequences = [sequence for group in groups for sequence in group.sequences]
+    rows, order = pack_whole(sequences, row_length, pad_id)
+    return ComparisonBatch(rows, order, list(groups))
+
+
+def pack_whole(sequences: Sequence[list[int]], row_length: int, pad_id: int) -> tuple[Rows, list[int]]:
+    """Pack sequences so that their last token has a place too; that place, and only it, has weight 1.
+
+    Returns the rows and, for each weighted place in row order, which sequence ends there.
+    """
+    ended = [[*sequence, pad_id] for sequence in sequences]
+    packed = pack([len(sequence) for sequence in ended], row_length)
+    weights = [[[0.0] * (len(ended[i]) - 1) + [1.0] for i in row] for row in packed]
+    rows = collate([[ended[i] for i in row] for row in packed], weights, row_length, pad_id)
+    return rows, [i for row in packed for i in row]
+
+
+def last_scores(model: ScalarModel, rows: Rows, order: Sequence[int]) -> Tensor:
+    """Raw score at each sequence's last token, in the sequences' own order."""
+    scores = model(rows.tokens, rows.positions, rows.mask)[rows.weights > 0]
+    restored = torch.empty_like(scores)
+    restored[torch.tensor(order)] = scores
+    return restored
+
+
+@torch.no_grad()
+def score_sequences(model: ScalarModel, tokenizer: Tokenizer, sequences: Sequence[list[int]]) -> Tensor:
+    """Raw scores of whole sequences (prompt and answer), packed 256 at a time."""
+    parts = []
+    for start in range(0, len(sequences), 256):
+        rows, order = pack_whole(sequences[start : start + 256], model.config.context_length, tokenizer.pad_id)
+        parts.append(last_scores(model, rows, order))
+    return torch.cat(parts)
+
+
+def heldout_accuracy(model: ScalarModel, tokenizer: Tokenizer, heldout: Sequence[Comparison], seed: int) -> dict[str, Any]:
+    """Accuracy over held-out pairs and its 95 % interval; prompts, not pairs, are resampled."""
+    kept = [item for item in heldout if better_pairs(item.ranks).any()]
+    scores = [score_sequences(model, tokenizer, item.sequences) for item in kept]
+    pairs = np.array([int(better_pairs(item.ranks).sum()) for item in kept])
+    right = np.array([pair_accuracy(score, item.ranks) for score, item in zip(scores, kept, strict=True)]) * pairs
+    drawn = np.random.default_rng(seed).integers(0, len(kept), (_BOOTSTRAP, len(kept)))
+    resampled = right[drawn].sum(axis=1) / pairs[drawn].sum(axis=1)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return {"heldout_pair_accuracy": float(right.sum() / pairs.sum()), "ci95": [float(low), float(high)], "heldout_comparisons": int(pairs.sum())}
+
+
+def read_comparisons(path: Path, tokenizer: Tokenizer, context_length: int) -> list[Comparison]:
+    """Read ranked answers. Token ids are used as recorded; text is encoded where there are none.
+
+    Raises UserError naming the row that is malformed or too long.
+    """
+    found = []
+    for number, row in enumerate(read_jsonl(path), 1):
+        try:
+            prompt, responses, ranks = row["prompt"], row["responses"], row["ranks"]
+            answers = row.get("tokens") or [[*tokenizer.encode(text), tokenizer.end_id] for text in responses]
+            sequences = [[*render_prompt(prompt, tokenizer), *answer] for answer in answers]
+            same = all(response_text(answer, tokenizer) == text for answer, text in zip(answers, responses, strict=False))
+        except (KeyError, TypeError, IndexError) as error:
+            raise UserError(f'{path}, row {number}: expected {{"prompt", "responses", "ranks"}} ({error}).') from error
+        if not same:
+            raise UserError(f"{path}, row {number}: its token ids do not spell its responses: it was made with another tokenizer.")
+        if len(sequences) != len(ranks) or len(sequences) < 2:
+            raise UserError(f"{path}, row {number}: {len(sequences)} responses but {len(ranks)} ranks; there must be as many, and at least 2.")
+        if max(len(sequence) for sequence in sequences) > context_length:
+            raise UserError(f"{path}, row {number}: longer than the model's context of {context_length} tokens.")
+        found.append(Comparison(sequences, list(ranks)))
+    return found

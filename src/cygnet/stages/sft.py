@@ -1,0 +1,128 @@
+"""Supervised fine-tuning: next-token prediction on the assistant's tokens of packed conversations."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cygnet.errors import UserError
+from cygnet.files import read_jsonl
+from cygnet.model.folder import load_language_model, save_model
+from cygnet.model.transformer import Transformer
+from cygnet.stages.accuracy import task_accuracy
+from cygnet.stages.config import SftConfig
+from cygnet.stages.held_out import token_nats
+from cygnet.tokens.chat import Rendered, render
+from cygnet.tokens.packing import Rows, collate, pack
+from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.loop import Loss, Plan, fit
+from cygnet.training.metrics import Metrics
+from cygnet.training.optimizers import muon_and_adamw
+from cygnet.training.work import Work
+
+
+def sft(base: Path, conversations: Path, out: Path, config: SftConfig, work: Work) -> dict[str, Any]:
+    """Fine-tune `base` on conversations/train.jsonl and write the model to `out`. Returns the stage's metrics.
+
+    validation.jsonl gives the held-out loss, and the accuracy where its rows carry exercises.
+
+    Raises:
+        UserError: for malformed rows, conversations longer than the context, or ones without the assistant's words.
+    """
+    model, tokenizer = load_language_model(base)
+    model.compute_dtype = getattr(torch, config.precision)
+    train, heldout = conversations / "train.jsonl", conversations / "validation.jsonl"
+    stage = FineTuning(model, tokenizer, train, heldout if heldout.exists() else None, config, work.seed)
+    width_scale = (model.config.width / 128) ** -0.5
+    optimizers = muon_and_adamw(model, config.matrix_lr, config.other_lr * width_scale)
+    plan = Plan(stage.steps, "linear", config.warmup, checkpoint_every=max(20, stage.steps // 10))
+    metrics = fit(model, optimizers, stage, plan, work)
+    save_model(out, model, tokenizer)
+    last = metrics.history("eval")[-1] if metrics.history("eval") else {}
+    return {"conversations": stage.conversations, "steps": stage.steps, **{key: value for key, value in last.items() if key not in ("event", "step")}}
+
+
+class FineTuning:
+    """Packed conversations; rows are shuffled anew each epoch from the seed, so the cursor is the step itself."""
+
+    name = "sft"
+
+    def __init__(self, model: Transformer, tokenizer: Tokenizer, train: Path, heldout: Path | None, config: SftConfig, seed: int) -> None:
+        self._model, self._tokenizer, self._config, self._seed = model, tokenizer, config, seed
+        self._length = model.config.context_length
+        self._data = read_conversations(train, tokenizer, self._length)
+        self._rows = pack([len(item.ids) for item in self._data], self._length)
+        self.conversations = len(self._data)
+        self.steps = max(1, round(config.epochs * len(self._rows) / config.rows_per_step))
+        self._heldout_rows = read_jsonl(heldout) if heldout else []
+        self._heldout = read_conversations(heldout, tokenizer, self._length) if heldout else []
+        self._due = {round(self.steps * i / config.evaluations) for i in range(config.evaluations + 1)}
+
+    def micro_batches(self, step: int) -> Sequence[Rows]:
+        """The rows of one update."""
+        size = self._config.rows_per_step
+        return [self._collate([self._row(index) for index in range(step * size, (step + 1) * size)], self._data)]
+
+    def loss(self, batch: Rows) -> Loss:
+        """Cross-entropy in nats, summed over the assistant's tokens."""
+        return Loss((token_nats(self._model, batch) * batch.weights).sum(), float(batch.weights.sum()), {})
+
+    def after(self, step: int, metrics: Metrics) -> None:
+        """Held-out loss, accuracy by family, and samples, when due."""
+        if step not in self._due or not self._heldout:
+            return
+        values: dict[str, Any] = {"heldout_loss": self._heldout_loss()}
+        if "exercise" in self._heldout_rows[0]:
+            result = task_accuracy(self._model, self._tokenizer, self._heldout_rows)
+            values |= {"heldout_task_accuracy": result.accuracy, "by_family": result.by_family}
+            for prompt, text in result.samples:
+                metrics.log("sample", step, prompt=prompt, text=text)
+        metrics.log("eval", step, **values)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: batches depend on the step alone."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to take up."""
+
+    def _row(self, index: int) -> list[int]:
+        epoch, place = divmod(index, len(self._rows))
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._rows))
+        return self._rows[order[place]]
+
+    def _collate(self, rows: list[list[int]], data: list[Rendered]) -> Rows:
+        sequences = [[data[i].ids for i in row] for row in rows]
+        weights = [[[float(mine) for mine in data[i].mask] for i in row] for row in rows]
+        return collate(sequences, weights, self._length, self._tokenizer.pad_id)
+
+    @torch.no_grad()
+    def _heldout_loss(self) -> float:
+        rows = pack([len(item.ids) for item in self._heldout], self._length)
+        nats = count = 0.0
+        for start in range(0, len(rows), 16):
+            loss = self.loss(self._collate(rows[start : start + 16], self._heldout))
+            nats, count = nats + loss.total.item(), count + loss.count
+        return nats / count
+
+
+def read_conversations(path: Path, tokenizer: Tokenizer, context_length: int) -> list[Rendered]:
+    """Render every row's messages. Raises UserError naming the row that has none, is too long or has no answer."""
+    rendered = []
+    for number, row in enumerate(read_jsonl(path), 1):
+        if not isinstance(row.get("messages"), list):
+            raise UserError(f'{path}, row {number}: expected {{"messages": [...]}}, found the keys {sorted(row)}.')
+        try:
+            item = render(row["messages"], tokenizer)
+        except UserError as error:
+            raise UserError(f"{path}, row {number}: {error}") from error
+        if not any(item.mask):
+            raise UserError(f"{path}, row {number}: the assistant says nothing, so there is nothing to learn.")
+        if len(item.ids) > context_length + 1:
+            raise UserError(
+                f"{path}, row {number}: {len(item.ids)} tokens, but the model reads {context_length}. Shorten it, or pretrain with a longer context_length."
+            )
+        rendered.append(item)
+    return rendered

@@ -1,0 +1,1 @@
+"""One optimization loop for every stage: optimizers, schedule, checkpoints and metrics."""
