@@ -1,0 +1,60 @@
+"""Numbers and names as a reader wants them. A number never parts from its unit at the end of a line."""
+
+_SPACE = "\N{NO-BREAK SPACE}"
+_NAMES = {"sft": "SFT", "rl": "RL"}
+
+
+def player_name(player: str) -> str:
+    """sft and rl are abbreviations; everything else is a name already."""
+    return _NAMES.get(player, player)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """12345678 -> 12.3M, 1234 -> 1,234, 0.5 -> 0.500; None -> a dash."""
+    if value is None:
+        return "–"
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if unit == 'k' else size):.3g}{unit}"
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.{digits}f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """0.826 -> 83 %; None -> a dash."""
+    return "–" if share is None else f"{100 * share:.{digits}f}{_SPACE}%"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """+0.12 or −0.12, with a real minus."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def interval(bounds: list[float] | None, digits: int = 2) -> str:
+    """[0.09, 0.15] -> 0.09 to 0.15; None -> a dash."""
+    if bounds is None:
+        return "–"
+    return f"{bounds[0]:,.{digits}f} to {bounds[1]:,.{digits}f}".replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """3.2 s, 9 min 20 s, 2 h 5 min; None -> a dash."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f}{_SPACE}s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}{_SPACE}min {whole % 60}{_SPACE}s"
+    return f"{whole // 3600}{_SPACE}h {whole % 3600 // 60}{_SPACE}min"
+
+
+def size(value: float | None) -> str:
+    """Bytes in decimal units: 4.1 MB; None -> a dash."""
+    if value is None:
+        return "–"
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= limit:
+            return f"{value / limit:.1f}{_SPACE}{unit}"
+    return f"{value:.0f}{_SPACE}B"
