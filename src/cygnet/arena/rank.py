@@ -19,14 +19,16 @@ def rank(
     out: Path,
     seed: int,
     *,
+    bootstrap: int = 1000,
     both_orders: bool = False,
 ) -> dict[str, Any]:
     """Play every pair on every prompt, rate the players, write `out/matches.jsonl` and `out/ladder.json`.
 
-    The arguments are those of `matches.play`, and so are the errors. Returns what ladder.json holds (see `ladder`).
+    The arguments and errors are those of `matches.play` and `ratings.rate`. Returns what ladder.json holds, which
+    `ladder` describes.
     """
     matches = play(answers, prompts, judge, seed, both_orders=both_orders)
-    result = ladder(matches, rate(matches, seed=seed))
+    result = ladder(matches, rate(matches, bootstrap, seed))
     write_matches(out / "matches.jsonl", matches)
     write_json(out / "ladder.json", result)
     return result

@@ -73,7 +73,12 @@ def _corpus(run: Path) -> None:
                 name: [{"id": f"{name}/{i}", "text": text * (1 + 4 * i)} for i in range(3)]
                 for name, text in TEXTS.items()
             },
-            "heldout_check": {"documents": 1_204, "shared": 0},
+            "heldout_check": {
+                "result": "nothing held out is in training",
+                "train_documents": 31_101,
+                "heldout_documents": 1_204,
+                "passage_words": 13,
+            },
         },
     )
 
@@ -81,14 +86,21 @@ def _corpus(run: Path) -> None:
 def _tokens(run: Path) -> None:
     texts = [text.replace("7", str(i)) for i in range(40) for text in TEXTS.values()]
     train_tokenizer(texts, 640).save(run / "tokenizer")
-    tokens = {"docs": 3_000_000, "code": 3_000_000, "tasks": 4_000_000}
+    keys = ("source", "proportion", "tokens", "epochs", "documents", "bytes")
+    rows = [
+        ("docs", 0.3, 3_000_000, 2.4, 6_200, 3_970_000),
+        ("code", 0.3, 3_000_000, 0.9, 1_801, 9_400_000),
+        ("tasks", 0.4, 4_000_000, 4.6, 23_100, 5_010_000),
+    ]
+    mixture = [dict(zip(keys, row, strict=True)) for row in rows]
     write_json(
         run / "tokens/index.json",
         {
-            "train": {"tokens": 10_000_000, "documents": 32_305},
-            "tokens_by_source": tokens,
-            "proportions": {"docs": 0.3, "code": 0.3, "tasks": 0.4},
-            "epochs_by_source": {"docs": 2.4, "code": 0.9, "tasks": 4.6},
+            "tokens_by_source": {row["source"]: row["tokens"] for row in mixture},
+            "proportions": {row["source"]: row["proportion"] for row in mixture},
+            "epochs_by_source": {row["source"]: row["epochs"] for row in mixture},
+            "bytes_per_token_by_source": {"docs": 3.31, "code": 2.84, "tasks": 1.9},
+            "mixture": mixture,
         },
     )
 
@@ -133,7 +145,8 @@ def _reward(run: Path, noise: random.Random) -> dict:
     events = []
     for step in range(2, 121, 2):
         loss = 0.5 + 0.2 * math.exp(-step / 30) + noise.gauss(0, 0.02)
-        events.append({"event": "step", "step": step, "loss": loss, "tokens": step * 4096, "seconds": step * 0.3})
+        events.append({"event": "step", "step": step, "loss": loss, "tokens": step * 4096, "seconds": step * 0.3,
+                       "accuracy": 1.2 - loss})  # fmt: skip
         if step % 30 == 0:
             accuracy = 0.79 - 0.25 * math.exp(-step / 30)
             ci95 = [accuracy - 0.04, accuracy + 0.04]
@@ -223,7 +236,14 @@ def write_run(run: Path) -> Path:
             },
         },
     )  # fmt: skip
-    recipe = {"name": "pocket", "seed": 1, "model": {"depth": 6}, "pretrain": {"tokens": 10_000_000, "lr": 0.02}}
+    about = "A pocket Python assistant, raised on the Python that runs it."
+    recipe = {
+        "name": "pocket",
+        "description": about,
+        "seed": 1,
+        "model": {"depth": 6},
+        "pretrain": {"tokens": 10_000_000, "lr": 0.02},
+    }
     write_json(run / "recipe.json", recipe | {"hash": "3f9a0c" * 10})
     return run
 

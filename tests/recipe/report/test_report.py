@@ -142,6 +142,7 @@ def test_what_models_and_documents_say_is_text_not_markup(run, edit):
         (["metrics/sft.jsonl"], {"Supervised fine-tuning"}),
         (["tokenizer"], {"Tokenizer"}),
         (["corpus", "tokens"], {"Data mixture"}),
+        (["tokens"], {"Data mixture"}),
     ],
 )
 def test_a_missing_stage_is_said_to_be_missing(run, missing, gone):

@@ -39,6 +39,7 @@ _PAGE = """<!doctype html>
 <header>
 <p class="note">Run report</p>
 <h1>{name}</h1>
+{description}
 <p class="verdict">{verdict}</p>
 {tiles}
 {pointer}
@@ -73,6 +74,7 @@ def render(data: RunData, summary: Summary, found: Sequence[Advice]) -> str:
         style=_asset("style.css"),
         script=_asset("script.js"),
         contents=join(html('<li><a href="#{a}">{t}</a></li>', a=s.anchor, t=s.title) for s in sections),
+        description=_description(data),
         verdict=verdict(summary),
         tiles=_tiles(summary),
         pointer=_pointer(found),
@@ -87,6 +89,11 @@ def _section(section: Section) -> Html:
         title=section.title,
         body=section.body,
     )
+
+
+def _description(data: RunData) -> Html:
+    text = data.recipe.get("description")
+    return html("<p>{text}</p>", text=text) if text else Html()
 
 
 def _tiles(summary: Summary) -> Html:

@@ -11,41 +11,45 @@ _SHOWN = 1200
 
 def section(data: RunData) -> Section:
     """The mixture table, what was dropped, and sampled documents."""
-    body = not_run("corpus") if data.corpus is None else _body(data.corpus, data.tokens or {})
-    return Section("data", "Data mixture", body)
+    return Section(
+        "data", "Data mixture", not_run("corpus") if data.corpus is None else _body(data.corpus, data.tokens)
+    )
 
 
-def _body(corpus: dict[str, Any], tokens: dict[str, Any]) -> Html:
+def _body(corpus: dict[str, Any], tokens: dict[str, Any] | None) -> Html:
+    check = corpus["heldout_check"]
     intro = html(
-        "<p>{documents} documents, {size}. Proportions are counted in training tokens; an epoch is one pass over a "
-        "source.</p>",
+        "<p>{documents} documents, {size}. {heldout} of them are held out; they were checked against the {train} that "
+        "are trained on, by module, exercise, text and passages of {words} words: {result}.</p>",
         documents=number(corpus["documents"]),
         size=size(corpus["bytes"]),
+        heldout=number(check["heldout_documents"]),
+        train=number(check["train_documents"]),
+        words=check["passage_words"],
+        result=check["result"],
     )
-    missing = Html() if tokens else not_run("tokens")
-    return join([intro, _mixture(corpus, tokens), missing, _dropped(corpus), _samples(corpus)])
+    mixture = not_run("tokens") if tokens is None else _mixture(tokens["mixture"])
+    return join([intro, mixture, _dropped(corpus), _samples(corpus)])
 
 
-def _mixture(corpus: dict[str, Any], tokens: dict[str, Any]) -> Html:
-    def of(key: str, source: str) -> float | None:
-        value: float | None = tokens.get(key, {}).get(source)
-        return value
-
-    rows = []
-    for source, found in corpus["by_source"].items():
-        share = of("proportions", source)
-        epochs = of("epochs_by_source", source)
-        rows.append(
-            [
-                html("<strong>{source}</strong>", source=source),
-                "–" if share is None else share_bar(share, percent(share)),
-                number(of("tokens_by_source", source)),
-                "–" if epochs is None else f"{epochs:.1f}",
-                number(found["documents"]),
-                size(found["bytes"]),
-            ]
-        )
-    return table(["Source", "Proportion", "Tokens", "Epochs", "Documents", "Size"], rows, numbers=[2, 3, 4, 5])
+def _mixture(rows: list[dict[str, Any]]) -> Html:
+    """As in LLaMA's table 1 (https://arxiv.org/abs/2302.13971), over the training split."""
+    cells = [
+        [
+            html("<strong>{source}</strong>", source=row["source"]),
+            share_bar(row["proportion"], percent(row["proportion"])),
+            number(row["tokens"]),
+            f"{row['epochs']:.1f}",
+            number(row["documents"]),
+            size(row["bytes"]),
+        ]
+        for row in rows
+    ]
+    made = table(["Source", "Proportion", "Tokens", "Epochs", "Documents", "Size"], cells, numbers=[2, 3, 4, 5])
+    note = html(
+        '<p class="note">Proportions are shares of the training tokens; an epoch is one pass over a source.</p>'
+    )
+    return join([made, note])
 
 
 def _dropped(corpus: dict[str, Any]) -> Html:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cygnet.recipe.report.charts import Series, line_chart, smoothed
+from cygnet.recipe.report.charts import ORANGE, Series, line_chart, smoothed
 from cygnet.recipe.report.data import Event, RunData, curve
 from cygnet.recipe.report.formats import number, percent
 from cygnet.recipe.report.markup import Html, Section, figure, figures, folded, html, join, not_run, share_bar, table
@@ -15,10 +15,8 @@ def section(data: RunData) -> Section:
 
 def _body(data: RunData) -> Html:
     metrics = data.metrics("reward") or {}
-    charts = [_loss(data.of("reward", "step"))]
-    evals = [event for event in data.of("reward", "eval") if event.get("ci95")]
-    if evals:
-        charts.append(_accuracy(evals))
+    steps = data.of("reward", "step")
+    charts = [_loss(steps), _accuracy(steps, [event for event in data.of("reward", "eval") if event.get("ci95")])]
     return join([_intro(metrics), figures(charts), _margins(metrics), _example(data.comparisons)])
 
 
@@ -27,8 +25,8 @@ def _intro(metrics: dict[str, Any]) -> Html:
         return Html()
     low, high = metrics.get("ci95") or (None, None)
     return html(
-        "<p>Trained on {comparisons} ranked comparisons, it puts <strong>{accuracy}</strong> of held-out pairs in the "
-        "contractor's order (95 % interval {low} to {high}; a coin gets 50 %).</p>",
+        "<p>Trained on {comparisons} comparisons of two answers, it puts <strong>{accuracy}</strong> of held-out "
+        "pairs in the contractor's order (95 % interval {low} to {high}; a coin gets 50 %).</p>",
         comparisons=number(metrics.get("comparisons")),
         accuracy=percent(metrics["heldout_pair_accuracy"], 1),
         low=percent(low, 1),
@@ -44,12 +42,14 @@ def _loss(steps: list[Event]) -> Html:
     return figure(chart, "Ranking loss", "A judge without an opinion stays at 0.69 nats a pair.")
 
 
-def _accuracy(evals: list[Event]) -> Html:
-    x, y = curve(evals, "heldout_pair_accuracy")
+def _accuracy(steps: list[Event], evals: list[Event]) -> Html:
+    x, y = curve(steps, "accuracy")
+    held_x, held_y = curve(evals, "heldout_pair_accuracy")
     band = ([event["ci95"][0] for event in evals], [event["ci95"][1] for event in evals])
-    series = [Series("accuracy", x, y, dots=True, band=band)]
+    series = [Series("each step", x, y, faint=True), Series("training", x, smoothed(y))] if x else []
+    series += [Series("held out", held_x, held_y, color=ORANGE, dots=True, band=band)] if held_x else []
     chart = line_chart("reward-accuracy", series, "step", "pairs in order", percent=True)
-    return figure(chart, "Held-out pairs in the right order", "The band is the 95 % interval; 50 % is a coin.")
+    return figure(chart, "Pairs in the right order", "The band is the 95 % interval on held-out pairs; 50 % is a coin.")
 
 
 def _margins(metrics: dict[str, Any]) -> Html:

@@ -32,7 +32,8 @@ def _facts(data: RunData) -> Html:
 
 
 def _stages(data: RunData) -> Html:
-    spent = {name: stage["seconds"] for name, stage in data.lineage["stages"].items()}
+    stages = data.lineage["stages"].items()
+    spent = {name: stage["seconds"] for name, stage in stages if name != "report"}  # this page cannot time itself
     if not spent:
         return html('<p class="absent">No stage has finished yet in this run directory.</p>')
     longest = max(spent.values()) or 1.0

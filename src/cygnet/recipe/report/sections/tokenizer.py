@@ -1,6 +1,7 @@
 """How text is cut into tokens."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from cygnet.recipe.report.data import RunData
 from cygnet.recipe.report.formats import number
@@ -22,24 +23,22 @@ def _body(data: RunData, tokenizer: Tokenizer) -> Html:
         size=number(tokenizer.vocab_size),
     )
     samples: dict[str, list[dict[str, str]]] = (data.corpus or {}).get("samples", {})
-    texts = {source: [sample["text"] for sample in found] for source, found in samples.items() if found}
-    if not texts:
-        return intro
-    rows = [[source, *_compression(tokenizer, found)] for source, found in texts.items()]
-    headers = ["Source", "Bytes", "Tokens", "Bytes per token"]
-    note = html('<p class="note">Measured on the sampled documents. More bytes per token means shorter sequences.</p>')
-    splits = join(_split(source, found[0][:_SHOWN], tokenizer) for source, found in texts.items())
-    return join([intro, table(headers, rows, numbers=[1, 2, 3]), note, html("<h3>Tokens, colored</h3>"), splits])
+    splits = [_split(source, found[0]["text"][:_SHOWN], tokenizer) for source, found in samples.items() if found]
+    heading = html("<h3>Tokens, colored</h3>") if splits else Html()
+    return join([intro, _compression(data.tokens or {}), heading, *splits])
 
 
-def _compression(tokenizer: Tokenizer, texts: list[str]) -> tuple[str, str, str]:
-    size = sum(len(text.encode()) for text in texts)
-    count = sum(len(tokenizer.encode(text)) for text in texts)
-    return number(size), number(count), f"{size / count:.2f}"
+def _compression(tokens: dict[str, Any]) -> Html:
+    found: dict[str, float] = tokens.get("bytes_per_token_by_source", {})
+    if not found:
+        return Html()
+    rows = [[source, f"{ratio:.2f}"] for source, ratio in found.items()]
+    note = html('<p class="note">Over all training documents. More bytes in a token means shorter sequences.</p>')
+    return html('<div class="narrow">{t}{n}</div>', t=table(["Source", "Bytes per token"], rows, numbers=[1]), n=note)
 
 
 def _split(source: str, text: str, tokenizer: Tokenizer) -> Html:
-    pieces = join_inline(_pieces(tokenizer, text))
+    pieces = Html("".join(html("<span>{piece}</span>", piece=piece) for piece in _pieces(tokenizer, text)))
     return html('<h4>{source}</h4><pre class="tokens">{pieces}</pre>', source=source, pieces=pieces)
 
 
@@ -54,8 +53,3 @@ def _pieces(tokenizer: Tokenizer, text: str) -> Iterator[str]:
             continue
         yield piece
         pending = b""
-
-
-def join_inline(pieces: Iterator[str]) -> Html:
-    """Pieces as neighboring spans, with nothing between them."""
-    return Html("".join(html("<span>{piece}</span>", piece=piece) for piece in pieces))
