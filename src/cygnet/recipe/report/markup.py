@@ -77,7 +77,7 @@ def figures(parts: Iterable[Html]) -> Html:
 
 def folded(summary: str, body: Html) -> Html:
     """Something to open on demand."""
-    return html("<details><summary>{summary}</summary>{body}</details>", summary=summary, body=body)
+    return html("<details><summary>{summary}</summary><div>{body}</div></details>", summary=summary, body=body)
 
 
 def not_run(stage: str) -> Html:

@@ -35,7 +35,7 @@ def _loss(steps: list[Event]) -> Html:
     x, y = curve(steps, "loss", x="tokens")
     series = [Series("each step", x, y, faint=True), Series("smoothed", x, smoothed(y))]
     chart = line_chart("pretrain-loss", series, "tokens", "nats per token")
-    return figure(chart, "Training loss", "Lower is better. Faint: each step; solid: its running average.")
+    return figure(chart, "Training loss", "Lower is better. Faint: each step; solid: the average around it.")
 
 
 def _bits(steps: list[Event], evals: list[Event], xz: float | None) -> Html:
