@@ -52,7 +52,7 @@ class Kitchen:
             Step("shout", (word,), (shout,), {"marks": self.marks}, self.shout),
         ]
         self.calls = []
-        run_steps(steps, self.folder, seed=seed, threads=1, progress=False)
+        run_steps(steps, self.folder, title="kitchen", seed=seed, threads=1, progress=False)
         return self.calls
 
 
@@ -94,7 +94,7 @@ def test_outputs_touched_are_hashed_and_outputs_changed_are_made_again(kitchen: 
     kitchen.run()
     os.utime(kitchen.folder / "shout/loud.txt", (1, 1))
     assert kitchen.run() == []
-    recorded = Lineage(kitchen.folder).records["shout"].outputs["shout"].stat
+    recorded = Lineage(kitchen.folder, "kitchen").records["shout"].outputs["shout"].stat
     assert recorded == {"loud.txt": [5, 1_000_000_000]}
     (kitchen.folder / "shout/loud.txt").write_text("MOSS?")
     assert kitchen.run() == ["shout"]
@@ -112,6 +112,8 @@ def test_lineage_says_what_each_step_was_made_of(kitchen: Kitchen) -> None:
     assert shout["inputs"] == {"word.txt": source["outputs"]["word.txt"]["sha256"]}
     assert shout["version"] == cygnet.__version__
     assert saved["machine"]["cores"] >= 1
+    assert saved["recipe"] == "kitchen"
+    assert saved["seconds"] == source["seconds"] + shout["seconds"]
 
 
 def test_an_interrupted_step_finds_its_checkpoints(kitchen: Kitchen) -> None:
@@ -147,8 +149,8 @@ def test_seconds_count_interrupted_attempts(kitchen: Kitchen) -> None:
     write_json(key, {**json.loads(key.read_text()), "started": time.time() - 50, "earlier": 100.0})
     kitchen.fail = False
     kitchen.run()
-    assert 149 < Lineage(kitchen.folder).records["shout"].seconds < 160
-    assert Lineage(kitchen.folder).seconds > 149
+    assert 149 < Lineage(kitchen.folder, "kitchen").records["shout"].seconds < 160
+    assert Lineage(kitchen.folder, "kitchen").seconds > 149
 
 
 def test_what_a_killed_process_left_aside_is_swept(kitchen: Kitchen) -> None:
@@ -162,7 +164,7 @@ def test_what_a_killed_process_left_aside_is_swept(kitchen: Kitchen) -> None:
 def test_an_input_that_is_not_there(tmp_path: Path) -> None:
     step = Step("reads", (tmp_path / "nothing.txt",), (), {}, lambda work: {})
     with pytest.raises(UserError, match=r"nothing\.txt does not exist"):
-        run_steps([step], tmp_path / "run", seed=1, threads=1)
+        run_steps([step], tmp_path / "run", title="", seed=1, threads=1)
 
 
 @pytest.mark.parametrize("text", ['{"stages": {"a": {"inputs": {}}}}', '{"stages": 3}', "[]", "{"])
@@ -180,7 +182,7 @@ from cygnet.recipe.runner import Step, run_steps
 def hold(work):
     print("held", flush=True)
     time.sleep(60)
-run_steps([Step("hold", (), (), {}, hold)], Path(sys.argv[1]), seed=1, threads=1, progress=False)
+run_steps([Step("hold", (), (), {}, hold)], Path(sys.argv[1]), title="", seed=1, threads=1, progress=False)
 """
 
 

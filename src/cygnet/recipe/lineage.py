@@ -56,10 +56,10 @@ class Record:
 
 
 class Lineage:
-    """The finished steps of the run in `folder`, read from and saved to its `lineage.json`."""
+    """The finished steps of the run `title` in `folder`, read from and saved to its `lineage.json`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, title: str) -> None:
+        self.folder, self.title = folder, title
         self._file = folder / "lineage.json"
         saved = read_json(self._file) if self._file.exists() else {"stages": {}}
         try:
@@ -127,7 +127,8 @@ class Lineage:
 
     def _save(self) -> None:
         stages = {name: asdict(record) for name, record in self.records.items()}
-        write_json(self._file, {"machine": machine_facts(), "stages": stages})
+        about = {"recipe": self.title, "seconds": round(self.seconds, 1), "machine": machine_facts()}
+        write_json(self._file, {**about, "stages": stages})
 
 
 def hash_of(value: Any) -> str:

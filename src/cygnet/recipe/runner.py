@@ -33,8 +33,10 @@ class Step:
     action: Callable[[Work], dict[str, Any]]
 
 
-def run_steps(steps: Sequence[Step], folder: Path, *, seed: int, threads: int, progress: bool = True) -> Lineage:
-    """Carry out the steps in order and return what they were made of.
+def run_steps(
+    steps: Sequence[Step], folder: Path, *, title: str, seed: int, threads: int, progress: bool = True
+) -> Lineage:
+    """Carry out the steps of the run `title` in order and return what they were made of.
 
     A step is skipped when its inputs, its config and the package's version are those it was last made of, and its
     outputs are still there unchanged. One that was interrupted resumes from its checkpoints; if anything it is made
@@ -45,7 +47,7 @@ def run_steps(steps: Sequence[Step], folder: Path, *, seed: int, threads: int, p
     """
     with _locked(folder):
         _sweep(folder)
-        lineage = Lineage(folder)
+        lineage = Lineage(folder, title)
         for position, step in enumerate(steps, 1):
             inputs = {lineage.name(path): lineage.hash_of_input(path) for path in step.inputs}
             ingredients = Ingredients(inputs, {"seed": seed, **step.config}, cygnet.__version__)

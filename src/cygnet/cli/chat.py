@@ -1,0 +1,56 @@
+"""`cygnet chat`."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def chat(model: Path, /, *settings: str, prompt: str | None = None, system: str | None = None) -> None:
+    """Talk to a model. Ctrl-C stops a reply; an empty line or Ctrl-D ends the conversation.
+
+    Parameters
+    ----------
+    model:
+        A model folder.
+    settings:
+        KEY=VALUE: temperature, top_k, top_p, max_new_tokens, seed.
+    prompt:
+        Ask this one thing, print the answer and end.
+    system:
+        What the model is told before the conversation.
+    """
+    from cygnet.recipe.load import chat_settings
+
+    config = chat_settings(settings)
+
+    from cygnet.errors import UserError
+    from cygnet.generation import Engine, Sampling
+    from cygnet.generation.conversation import Conversation
+    from cygnet.model.folder import load_language_model
+
+    conversation = Conversation(Engine(*load_language_model(model)), Sampling(**config.model_dump()), system)
+    for text in _typed() if prompt is None else [prompt]:
+        try:
+            for piece in conversation.reply(text):
+                print(piece, end="", flush=True)
+            print()
+        except UserError as error:
+            if prompt is not None:
+                raise
+            print(f"({error} It starts over.)")
+            conversation.start_over()
+        except KeyboardInterrupt:  # enough of this reply, not of the conversation
+            print()
+
+
+def _typed() -> Iterator[str]:
+    """Lines from the keyboard or a pipe, up to the first empty one."""
+    while True:
+        try:
+            line = input("> " if sys.stdin.isatty() else "").strip()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        if not line:
+            return
+        yield line

@@ -1,0 +1,76 @@
+"""`cygnet`: the verbs, and how the program ends."""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cyclopts import App, CycloptsError, UnknownOptionError
+
+from cygnet import UserError, __version__
+from cygnet.cli import recipe
+from cygnet.cli.chat import chat
+from cygnet.cli.pretrain import pretrain
+from cygnet.cli.report import report
+from cygnet.cli.reward import reward
+from cygnet.cli.rl import rl
+from cygnet.cli.run import run
+from cygnet.cli.sft import sft
+
+_USER_ERROR = 2
+_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+_BROKEN_PIPE = 141
+
+_VERBS: dict[Callable[..., Any], tuple[str, str]] = {
+    run: ("[RECIPE] [KEY=VALUE ...] [--out FOLDER]", "cygnet run pocket seed=2 --out runs/second"),
+    pretrain: ("TEXTS [KEY=VALUE ...] --out FOLDER", "cygnet pretrain my-texts/ depth=4 --out base/"),
+    sft: ("BASE CONVERSATIONS [KEY=VALUE ...] --out FOLDER", "cygnet sft base/ chats.jsonl epochs=2 --out sft/"),
+    reward: ("SFT COMPARISONS [KEY=VALUE ...] --out FOLDER", "cygnet reward sft/ comparisons.jsonl --out reward/"),
+    rl: ("SFT PROMPTS [KEY=VALUE ...] --reward MODEL --out FOLDER", "cygnet rl sft/ prompts.jsonl --reward rm/ -o rl/"),
+    chat: ("MODEL [KEY=VALUE ...] [--prompt TEXT]", "cygnet chat runs/pocket/rl temperature=0.5"),
+    report: ("RUN", "cygnet report runs/pocket"),
+}
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code: 0, 2 for a mistake the user can mend, 130 for Ctrl-C."""
+    try:
+        build_app()(arguments)
+        sys.stdout.flush()
+    except (UserError, CycloptsError) as error:
+        hint = " Settings are written KEY=VALUE." if isinstance(error, UnknownOptionError) else ""
+        print(f"cygnet: {error}{hint}", file=sys.stderr)
+        return _USER_ERROR
+    except KeyboardInterrupt:
+        print(f"\ncygnet: interrupted. To go on where it stopped: cygnet {shlex.join(arguments)}", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough; what is left unwritten must not raise again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return 0
+
+
+def build_app() -> App:
+    """All verbs, with their usage and an example each."""
+    app = App(
+        name="cygnet",
+        help="Raise a GPT: from raw pages to a ranked assistant. Start with: cygnet run pocket",
+        help_epilogue="Each verb explains itself: cygnet run --help",
+        help_format="plaintext",
+        version=__version__,
+        suppress_keyboard_interrupt=False,
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+    )
+    for order, (verb, (usage, example)) in enumerate(_VERBS.items()):
+        name = verb.__name__
+        app.command(verb, usage=f"Usage: cygnet {name} {usage}", help_epilogue=f"Example: {example}", sort_key=order)
+    app.command(recipe.app)
+    return app

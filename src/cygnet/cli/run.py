@@ -1,0 +1,28 @@
+"""`cygnet run`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def run(*arguments: str, out: Annotated[Path | None, Parameter(alias="-o")] = None) -> None:
+    """Run a recipe from nothing to its report, or go on where it stopped.
+
+    What is done and unchanged is not done again. `cygnet recipe show` lists every key there is to set.
+
+    Parameters
+    ----------
+    arguments:
+        A recipe (a preset's name, a .toml file or a run folder; pocket if none is given) and KEY=VALUE settings.
+    out:
+        The run folder; by default runs/ and the recipe's name.
+    """
+    from cygnet.recipe.load import load_recipe
+    from cygnet.recipe.run import run_recipe
+    from cygnet.recipe.summary import run_summary
+
+    recipe = load_recipe(arguments)
+    folder = out or Path("runs") / recipe.name
+    run_recipe(recipe, folder)
+    print(run_summary(folder))

@@ -1,0 +1,42 @@
+"""The whole recipe as steps, each fed by the ones before it."""
+
+from pathlib import Path
+
+from cygnet.recipe.runner import Step
+from cygnet.recipe.schema import Recipe
+from cygnet.recipe.steps import (
+    comparisons_step,
+    conversations_step,
+    corpus_step,
+    pretrain_step,
+    rank_step,
+    report_step,
+    reward_step,
+    rl_step,
+    sft_step,
+    tokenizer_step,
+    tokens_step,
+)
+
+
+def recipe_steps(recipe: Recipe, run: Path) -> list[Step]:
+    """corpus → tokenizer → tokens → pretrain → conversations → sft → comparisons → reward → rl → rank → report."""
+    corpus, tokenizer, tokens, conversations = (
+        run / name for name in ("corpus", "tokenizer", "tokens", "conversations")
+    )
+    base, sft, reward, rl = (run / name for name in ("base", "sft", "reward", "rl"))
+    comparisons = run / "comparisons"
+    prompts, heldout = conversations / "train_prompts.jsonl", conversations / "validation_prompts.jsonl"
+    steps = [
+        corpus_step(recipe.corpus, corpus),
+        tokenizer_step(recipe.tokenizer, recipe.tokens, corpus, tokenizer),
+        tokens_step(recipe.tokens, corpus, tokenizer, tokens),
+        pretrain_step(recipe.pretrain, tokens, tokenizer, base),
+        conversations_step(recipe.conversations, conversations),
+        sft_step(recipe.sft, base, conversations, sft),
+        comparisons_step(recipe.comparisons, sft, conversations, comparisons),
+        reward_step(recipe.reward, sft, comparisons, reward),
+        rl_step(recipe.rl, sft, reward, prompts, heldout, rl),
+        rank_step(recipe.rank, base, sft, reward, rl, conversations / "test_prompts.jsonl", run / "arena"),
+    ]
+    return [*steps, report_step(run, tuple(path for step in steps for path in step.outputs))]

@@ -1,0 +1,68 @@
+"""One stage by itself, on any input: a short run whose working files lie beside what it makes, in `<out>.work/`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cygnet.errors import UserError
+from cygnet.recipe.machine import available_cores
+from cygnet.recipe.runner import Step, run_steps
+from cygnet.recipe.schema import Recipe
+from cygnet.recipe.splitting import split_step
+from cygnet.recipe.steps import corpus_step, pretrain_step, reward_step, rl_step, sft_step, tokenizer_step, tokens_step
+
+
+def pretrain_alone(texts: Path, tokenizer: Path | None, out: Path, recipe: Recipe) -> dict[str, Any]:
+    """Train a base model from nothing on a folder of text files, with a tokenizer of its own unless one is given."""
+    out, work = _places(out, texts)
+    corpus = recipe.corpus.model_copy(update={"sources": (), "text_folder": str(texts.resolve())})
+    mixture = recipe.tokens.model_copy(update={"proportions": {"own": 1.0}})
+    steps = [corpus_step(corpus, work / "corpus")]
+    if tokenizer is None:
+        tokenizer = work / "tokenizer"
+        steps.append(tokenizer_step(recipe.tokenizer, mixture, work / "corpus", tokenizer))
+    steps.append(tokens_step(mixture, work / "corpus", tokenizer, work / "tokens"))
+    steps.append(pretrain_step(recipe.pretrain, work / "tokens", tokenizer, out))
+    return _run(steps, work, recipe)
+
+
+def sft_alone(base: Path, conversations: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
+    """Fine-tune a model on JSON Lines of {"messages": [...]}, or a folder of train.jsonl and validation.jsonl."""
+    out, work = _places(out, base, conversations)
+    steps, folder = split_step(conversations, ["messages"], work / "conversations", "validation.jsonl")
+    return _run([*steps, sft_step(recipe.sft, base.resolve(), folder, out)], work, recipe)
+
+
+def reward_alone(sft: Path, comparisons: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
+    """Train a reward model on {"prompt", "responses", "ranks"} rows, or a folder of train.jsonl and heldout.jsonl."""
+    out, work = _places(out, sft, comparisons)
+    steps, folder = split_step(comparisons, ["prompt", "responses", "ranks"], work / "comparisons", "heldout.jsonl")
+    return _run([*steps, reward_step(recipe.reward, sft.resolve(), folder, out)], work, recipe)
+
+
+def rl_alone(sft: Path, reward: Path, prompts: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
+    """Tune a model against a reward model on rows of {"prompt"}, or a folder of train.jsonl and heldout.jsonl."""
+    out, work = _places(out, sft, reward, prompts)
+    steps, folder = split_step(prompts, ["prompt"], work / "prompts", "heldout.jsonl")
+    train, heldout = folder / "train.jsonl", folder / "heldout.jsonl"
+    return _run([*steps, rl_step(recipe.rl, sft.resolve(), reward.resolve(), train, heldout, out)], work, recipe)
+
+
+def _run(steps: Sequence[Step], work: Path, recipe: Recipe) -> dict[str, Any]:
+    """Carry the steps out and return the last one's metrics."""
+    threads = recipe.threads or available_cores()
+    lineage = run_steps(steps, work, title=steps[-1].name, seed=recipe.seed, threads=threads)
+    return lineage.records[steps[-1].name].metrics
+
+
+def _places(out: Path, *inputs: Path) -> tuple[Path, Path]:
+    """The output and its working folder as absolute paths; raises UserError when something of the user's is there."""
+    out = out.resolve()
+    for path in inputs:
+        if path.resolve().is_relative_to(out):
+            raise UserError(f"--out {out} would replace the input {path}. Choose another folder.")
+    if out.is_dir() and any(out.iterdir()) and not (out / "model.safetensors").exists():
+        raise UserError(f"--out {out} holds files that are not a model. Choose another folder.")
+    if out.is_file():
+        raise UserError(f"--out {out} is a file. Choose a folder.")
+    return out, out.with_name(f"{out.name}.work")

@@ -1,0 +1,148 @@
+"""What each step of a run reads, makes and depends on. The work itself is done in the rooms below."""
+
+import platform
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from cygnet.corpus.config import CorpusConfig
+from cygnet.recipe.runner import Step
+from cygnet.recipe.schema import TokenizerConfig, TokensConfig
+from cygnet.stages.config import (
+    ComparisonConfig,
+    ConversationConfig,
+    PretrainConfig,
+    RewardConfig,
+    RlConfig,
+    SftConfig,
+)
+from cygnet.training.work import Work
+
+
+def corpus_step(config: CorpusConfig, out: Path) -> Step:
+    """Documents of three splits. They depend on the standard library's version too: it is one of the sources."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.corpus.build import build_corpus
+
+        stats = build_corpus(config, out, work.seed)
+        return {key: stats[key] for key in ("documents", "bytes")}
+
+    inputs = (Path(config.text_folder),) if config.text_folder else ()
+    return Step("corpus", inputs, (out,), {**_json(config), "python": platform.python_version()}, action)
+
+
+def tokenizer_step(config: TokenizerConfig, mixture: TokensConfig, corpus: Path, out: Path) -> Step:
+    """A tokenizer trained on the mixture that the model will read."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.corpus.tokenizer_texts import tokenizer_texts
+        from cygnet.files import write_aside
+        from cygnet.tokens.tokenizer import train_tokenizer
+
+        texts = tokenizer_texts(corpus, mixture.proportions, work.seed)
+        tokenizer = train_tokenizer(texts, config.vocab_size)
+        with write_aside(out) as folder:
+            tokenizer.save(folder)
+        return {"vocab_size": tokenizer.vocab_size, "trained_on_bytes": sum(len(text.encode()) for text in texts)}
+
+    return Step("tokenizer", (corpus,), (out,), {**_json(config), "proportions": mixture.proportions}, action)
+
+
+def tokens_step(config: TokensConfig, corpus: Path, tokenizer: Path, out: Path) -> Step:
+    """The mixture as token shards."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.corpus.tokenize import build_tokens
+
+        index = build_tokens(corpus, tokenizer, config.proportions, config.train_tokens, out, work.seed)
+        return {key: index[key] for key in ("tokens_by_source", "proportions", "epochs_by_source")}
+
+    return Step("tokens", (corpus, tokenizer), (out,), _json(config), action)
+
+
+def pretrain_step(config: PretrainConfig, tokens: Path, tokenizer: Path, out: Path) -> Step:
+    """The base model."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.stages.pretrain import pretrain
+
+        return pretrain(tokens, tokenizer, out, config, work)
+
+    return Step("pretrain", (tokens, tokenizer), (out,), _json(config), action)
+
+
+def conversations_step(config: ConversationConfig, out: Path) -> Step:
+    """Demonstrations, and the prompts of the steps after SFT."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.stages.conversations import build_conversations
+
+        return build_conversations(config, out, work.seed)
+
+    return Step("conversations", (), (out,), _json(config), action)
+
+
+def sft_step(config: SftConfig, base: Path, conversations: Path, out: Path) -> Step:
+    """The assistant as its demonstrations made it."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.stages.sft import sft
+
+        return sft(base, conversations, out, config, work)
+
+    return Step("sft", (base, conversations), (out,), _json(config), action)
+
+
+def comparisons_step(config: ComparisonConfig, sft: Path, prompts: Path, out: Path) -> Step:
+    """The SFT model's answers, ranked by a simulated contractor."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.feedback.contractor import Contractor
+        from cygnet.stages.comparisons import build_comparisons
+
+        contractor = Contractor(config.noise, work.seed)
+        return build_comparisons(sft, prompts, out, config, contractor.rank, work)
+
+    return Step("comparisons", (sft, prompts), (out,), _json(config), action)
+
+
+def reward_step(config: RewardConfig, sft: Path, comparisons: Path, out: Path) -> Step:
+    """The reward model."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.stages.reward import train_reward
+
+        return train_reward(sft, comparisons, out, config, work)
+
+    return Step("reward", (sft, comparisons), (out,), _json(config), action)
+
+
+def rl_step(config: RlConfig, sft: Path, reward: Path, prompts: Path, heldout: Path, out: Path) -> Step:
+    """The policy. Held-out prompts, in a file beside `prompts`, are judged by the rubric if they carry exercises."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.recipe.gold import gold_for
+        from cygnet.stages.rl import train_rl
+
+        watched = heldout if heldout.exists() else None
+        return train_rl(sft, reward, prompts, out, config, work, gold_for(watched), watched)
+
+    return Step("rl", (sft, reward, prompts.parent), (out,), _json(config), action)
+
+
+def report_step(run: Path, made_from: tuple[Path, ...]) -> Step:
+    """The page and the numbers, made again whenever anything they show has been."""
+
+    def action(_: Work) -> dict[str, Any]:
+        from cygnet.recipe.report import build_report
+
+        build_report(run)
+        return {}
+
+    return Step("report", made_from, (run / "report.json", run / "report.html"), {}, action)
+
+
+def _json(config: BaseModel) -> dict[str, Any]:
+    return config.model_dump(mode="json")

@@ -1,0 +1,86 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cygnet.cli import main
+from cygnet.cli.main import build_app
+
+
+def test_help_lists_every_verb_and_each_has_an_example(cygnet) -> None:
+    overview = cygnet("--help")
+    assert overview.code == 0
+    for verb in main._VERBS:
+        assert f"│ {verb.__name__} " in overview.out
+        shown = cygnet(verb.__name__, "--help").out
+        assert f"Usage: cygnet {verb.__name__} " in shown
+        assert f"Example: cygnet {verb.__name__} " in shown
+    for verb in ("list", "show", "diff", "schema"):
+        assert f"Example: cygnet recipe {verb}" in cygnet("recipe", verb, "--help").out
+
+
+@pytest.mark.parametrize("verb", main._VERBS, ids=lambda verb: verb.__name__)
+def test_every_example_is_a_valid_command_line(verb, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, example = main._VERBS[verb]
+    command, bound, _ = build_app().parse_args(example.split()[1:], exit_on_error=False, print_error=False)
+    assert command is verb
+    assert bound.args
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rnu"], 'Unknown command "rnu". Did you mean "run"?'),
+        (["run", "--depth", "1.5"], "Unknown option: --depth. Settings are written KEY=VALUE."),
+        (["run", "poket"], "there is no recipe 'poket'. Did you mean pocket?"),
+        (["run", "seed=two"], 'seed: should be a valid integer (found "two")'),
+        (["sft", "base"], "requires an argument"),
+        (["chat", "nowhere", "tempature=1"], "tempature: there is no such key. Did you mean temperature?"),
+        (["chat", "nowhere"], "nowhere"),
+        (["report", "nowhere"], "nowhere is not a run directory"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
+    cygnet, arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cygnet(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("cygnet: ")
+    assert message in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_says_how_to_go_on(texts: Path, tmp_path: Path) -> None:
+    command = ["pretrain", str(texts), "-o", str(tmp_path / "base"), "depth=1", "context_length=32", "threads=1"]
+    command += ["tokenizer.vocab_size=270", "tokens.train_tokens=1_000_000"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cygnet", *command], stderr=subprocess.PIPE, env=environment
+    ) as process:
+        events = tmp_path / "base.work/metrics/pretrain.jsonl"
+        while not (events.exists() and '"loss"' in events.read_text()):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert f"cygnet: interrupted. To go on where it stopped: cygnet pretrain '{texts}' -o" in err.decode()
+    assert list((tmp_path / "base.work/checkpoints/pretrain").glob("step_*"))
+    assert not (tmp_path / "base").exists()
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "cygnet", "recipe", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

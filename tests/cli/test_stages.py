@@ -1,0 +1,121 @@
+"""The stages as verbs, from texts to a reward model, on a model of a few thousand parameters."""
+
+from pathlib import Path
+
+import pytest
+
+from cygnet.cli.main import run_command
+from cygnet.files import read_json, write_jsonl
+
+SMALL = ["threads=1"]
+
+
+def run(*arguments: object) -> None:
+    assert run_command([str(argument) for argument in arguments]) == 0
+
+
+@pytest.fixture(scope="module")
+def models(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """base/, sft/, reward/ and rl/ as the four verbs make them."""
+    folder = tmp_path_factory.mktemp("models")
+    size = ["depth=1", "context_length=64", "tokenizer.vocab_size=300", "tokens.train_tokens=20_000", "heldout_rows=2"]
+    run("pretrain", texts, "-o", folder / "base", *size, *SMALL, "evaluations=1")
+    chats = [
+        {"messages": [{"role": "user", "content": f"say {n}"}, {"role": "assistant", "content": f"{n}."}]}
+        for n in range(100)
+    ]
+    write_jsonl(folder / "chats.jsonl", chats)
+    run("sft", folder / "base", folder / "chats.jsonl", "-o", folder / "sft", "rows_per_step=2", *SMALL)
+    comparisons = [
+        {"prompt": [{"role": "user", "content": f"say {n}"}], "responses": [f"{n}.", f"{n} {n}"], "ranks": [1, 2]}
+        for n in range(100)
+    ]
+    write_jsonl(folder / "comparisons.jsonl", comparisons)
+    run("reward", folder / "sft", folder / "comparisons.jsonl", "-o", folder / "reward", *SMALL)
+    write_jsonl(folder / "prompts.jsonl", [{"prompt": row["prompt"]} for row in comparisons])
+    rounds = ["iterations=2", "rollouts=4", "minibatches=2", "critic_warmup=1", "max_new_tokens=8", "evaluations=1"]
+    run(
+        "rl",
+        folder / "sft",
+        folder / "prompts.jsonl",
+        "--reward",
+        folder / "reward",
+        "-o",
+        folder / "rl",
+        *rounds,
+        *SMALL,
+    )
+    return folder
+
+
+@pytest.mark.parametrize("stage", ["base", "sft", "reward", "rl"])
+def test_each_stage_leaves_a_model_folder_and_its_lineage(models: Path, stage: str) -> None:
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in (models / stage).iterdir()}
+    record = read_json(models / f"{stage}.work/lineage.json")["stages"][{"base": "pretrain"}.get(stage, stage)]
+    assert list(record["outputs"]) == [str(models / stage)]
+
+
+def test_held_out_rows_are_evaluated_on(models: Path) -> None:
+    metrics = read_json(models / "reward.work/lineage.json")["stages"]["reward"]["metrics"]
+    assert 0 <= metrics["heldout_pair_accuracy"] <= 1
+
+
+def test_the_same_command_again_does_nothing(models: Path, cygnet) -> None:
+    before = (models / "sft/model.safetensors").stat().st_mtime_ns
+    outcome = cygnet("sft", models / "base", models / "chats.jsonl", "-o", models / "sft", "rows_per_step=2", *SMALL)
+    assert outcome.code == 0
+    assert f"wrote {models / 'sft'}" in outcome.out
+    assert (models / "sft/model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_model_answers(models: Path, cygnet) -> None:
+    first = cygnet("chat", models / "sft", "--prompt", "say 7", "max_new_tokens=12", "temperature=0")
+    assert first.code == 0
+    assert cygnet("chat", models / "sft", "--prompt", "say 7", "max_new_tokens=12", "temperature=0").out == first.out
+
+
+def test_a_conversation_that_outgrows_the_context_starts_over(
+    models: Path, cygnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = iter(["say 1", "word " * 40, "say 2"])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(lines, ""))
+    outcome = cygnet("chat", models / "sft", "max_new_tokens=4")
+    assert outcome.code == 0
+    assert "It starts over." in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pretrain", "{models}/nothing", "-o", "{tmp}/a"], "nothing does not exist"),
+        (["pretrain", "{texts}", "-o", "{tmp}/a", "epochs=2"], "pretrain.epochs: there is no such key"),
+        (["pretrain", "{texts}", "-o", "{texts}"], "would replace the input"),
+        (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{models}/base"], "would replace the input"),
+        (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{models}"], "would replace the input"),
+        (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{tmp}"], "holds files that are not a model"),
+        (
+            ["sft", "{models}/base", "{models}/comparisons.jsonl", "-o", "{tmp}/a"],
+            "comparisons.jsonl, row 1: messages missing",
+        ),
+        (["sft", "{models}/reward", "{models}/chats.jsonl", "-o", "{tmp}/a"], "not a language model"),
+        (["reward", "{models}/sft", "{models}/chats.jsonl", "-o", "{tmp}/a"], "chats.jsonl, row 1: prompt, resp"),
+        (
+            ["rl", "{models}/sft", "{models}/prompts.jsonl", "--reward", "{models}/sft", "-o", "{tmp}/a"],
+            "not a reward model",
+        ),
+        (
+            ["rl", "{models}/sft", "{models}/chats.jsonl", "--reward", "{models}/reward", "-o", "{tmp}/a"],
+            "row 1: prompt missing",
+        ),
+        (["chat", "{models}/sft", "--prompt", "{long}"], "but this model reads 64"),
+        (["chat", "{models}/reward"], "not a language model"),
+    ],
+)
+def test_mistakes(models: Path, texts: Path, tmp_path: Path, cygnet, arguments: list[str], message: str) -> None:
+    (tmp_path / "mine.txt").write_text("something of the user's")
+    places = {"models": models, "texts": texts, "tmp": tmp_path, "long": "word " * 100}
+    code, _, err = cygnet(*(argument.format(**places) for argument in arguments))
+    assert code == 2
+    assert message in err
+    assert not (tmp_path / "a").exists()
+    assert (tmp_path / "mine.txt").exists()

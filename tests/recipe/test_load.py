@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cygnet.errors import UserError
+from cygnet.recipe.layers import preset_names
+from cygnet.recipe.load import differences, load_recipe, recipe_schema, stage_recipe
+from cygnet.recipe.schema import Recipe
+from cygnet.recipe.toml import to_toml
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_is_valid_and_says_what_it_is(name: str) -> None:
+    recipe = load_recipe([name])
+    assert recipe.name == name
+    assert recipe.description
+    sources = set(recipe.corpus.sources) | ({"own"} if recipe.corpus.text_folder else set())
+    assert set(recipe.tokens.proportions) == sources
+
+
+def test_pocket_is_the_default_and_settings_go_anywhere() -> None:
+    assert load_recipe() == load_recipe(["pocket"])
+    assert load_recipe(["seed=7", "pocket"]) == load_recipe(["pocket", "seed=7"])
+    assert load_recipe(["seed=7"]).seed == 7
+
+
+def test_depth_is_the_dial() -> None:
+    assert load_recipe(["depth=9"]).pretrain.depth == 9
+    assert load_recipe(["depth=9", "pretrain.depth=2"]).pretrain.depth == 2
+    assert load_recipe(["pretrain.depth=2", "depth=9"]).pretrain.depth == 9
+    with pytest.raises(UserError, match="the argument depth=deep: pretrain.depth: should be a valid integer"):
+        load_recipe(["depth=deep"])
+
+
+def test_two_recipes_at_once_are_refused() -> None:
+    with pytest.raises(UserError, match="expected one recipe, found 2: pocket, smoke"):
+        load_recipe(["pocket", "smoke"])
+
+
+def test_a_resolved_recipe_reads_back(tmp_path: Path) -> None:
+    recipe = load_recipe(["smoke", "seed=3"])
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe.to_json()))
+    (tmp_path / "mine.toml").write_text(to_toml(recipe.model_dump(mode="json")))
+    assert load_recipe([str(tmp_path)]) == recipe
+    assert load_recipe([str(tmp_path / "mine.toml")]) == recipe
+
+
+def test_the_hash_changes_with_any_setting() -> None:
+    one, same, other = load_recipe(), load_recipe(["seed=1"]), load_recipe(["sft.epochs=0.123"])
+    assert one.to_json()["hash"] == same.to_json()["hash"] != other.to_json()["hash"]
+    assert load_recipe([]).to_json()["seed"] == 1
+
+
+@pytest.mark.parametrize("shares", ["{docs = 0.5}", "{docs = 1.5, code = -0.5}", "{}"])
+def test_proportions_add_up_to_one(tmp_path: Path, shares: str) -> None:
+    with pytest.raises(UserError, match="tokens.proportions: should be shares above 0 that add up to 1"):
+        stage_recipe("pretrain", [f"tokens.proportions={shares}"])
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "..", "a b"])
+def test_a_name_is_one_folder(name: str) -> None:
+    with pytest.raises(UserError, match=r"name: String should match|name: should match"):
+        load_recipe([f"name={name}"])
+
+
+def test_the_settings_of_one_stage() -> None:
+    recipe = stage_recipe("sft", ["epochs=2.5", "seed=4", "sft.warmup=3", "pretrain.depth=2"])
+    assert (recipe.sft.epochs, recipe.seed, recipe.sft.warmup, recipe.pretrain.depth) == (2.5, 4, 3, 2)
+    assert stage_recipe("sft", []) == Recipe(name="sft")
+    with pytest.raises(
+        UserError, match="the argument epoch=2: sft.epoch: there is no such key. Did you mean sft.epochs"
+    ):
+        stage_recipe("sft", ["epoch=2"])
+
+
+def test_a_stages_own_key_comes_before_the_recipes() -> None:
+    # "tokens" is a section of the recipe, "prompts" a key of two stages, "reward" both a stage and not a key of rl
+    assert stage_recipe("rank", ["prompts=50"]).rank.prompts == 50
+    assert stage_recipe("comparisons", ["prompts=50"]).comparisons.prompts == 50
+    assert stage_recipe("rl", ["reward.epochs=2.0"]).reward.epochs == 2
+
+
+def test_differences() -> None:
+    assert differences(load_recipe(), load_recipe(["seed=5", "depth=99"])) == [
+        ("seed", 1, 5),
+        ("pretrain.depth", load_recipe().pretrain.depth, 99),
+    ]
+    assert differences(load_recipe(), load_recipe()) == []
+
+
+def test_the_schema_knows_every_key() -> None:
+    schema = recipe_schema()
+    assert set(schema["properties"]) == set(Recipe.model_fields) | {"extends", "depth"}
+    assert "description" in schema["$defs"]["SftConfig"]["properties"]["epochs"]
