@@ -68,6 +68,18 @@ def test_the_same_command_again_does_nothing(models: Path, cygnet) -> None:
     assert (models / "sft/model.safetensors").stat().st_mtime_ns == before
 
 
+def test_models_are_ranked_by_a_reward_model(models: Path, tmp_path: Path, cygnet) -> None:
+    players = [f"one={models / 'sft'}", f"two={models / 'rl'}"]
+    settings = ["rank.prompts=12", "rank.bootstrap=100", *SMALL]
+    arguments = [models / "prompts.jsonl", *players, "--reward", models / "reward", "-o", tmp_path / "arena", *settings]
+    outcome = cygnet("rank", *arguments)
+    assert outcome.code == 0, outcome.err
+    ladder = read_json(tmp_path / "arena/ladder.json")
+    assert (ladder["prompts"], ladder["judges"]) == (12, ["reward model"])
+    for row in ladder["ladder"]:
+        assert f"{row['player']}: [" in outcome.out
+
+
 def test_a_model_answers(models: Path, cygnet) -> None:
     first = cygnet("chat", models / "sft", "--prompt", "say 7", "max_new_tokens=12", "temperature=0")
     assert first.code == 0
@@ -92,7 +104,7 @@ def test_a_conversation_that_outgrows_the_context_starts_over(
         (["pretrain", "{texts}", "-o", "{texts}"], "would replace the input"),
         (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{models}/base"], "would replace the input"),
         (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{models}"], "would replace the input"),
-        (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{tmp}"], "holds files that are not a model"),
+        (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{tmp}"], "there is no model.safetensors in it"),
         (
             ["sft", "{models}/base", "{models}/comparisons.jsonl", "-o", "{tmp}/a"],
             "comparisons.jsonl, row 1: messages missing",
@@ -106,6 +118,15 @@ def test_a_conversation_that_outgrows_the_context_starts_over(
         (
             ["rl", "{models}/sft", "{models}/chats.jsonl", "--reward", "{models}/reward", "-o", "{tmp}/a"],
             "row 1: prompt missing",
+        ),
+        (
+            ["rank", "{models}/prompts.jsonl", "a={models}/sft", "b={models}/rl", "-o", "{tmp}/a"],
+            "row 1: exercise missing",
+        ),
+        (["rank", "{models}/prompts.jsonl", "a={models}/sft", "{models}/rl", "-o", "{tmp}/a"], "is no player"),
+        (
+            ["rank", "{models}/prompts.jsonl", "a={models}/sft", "a={models}/rl", "-o", "{tmp}/a"],
+            "player a is there twice",
         ),
         (["chat", "{models}/sft", "--prompt", "{long}"], "but this model reads 64"),
         (["chat", "{models}/reward"], "not a language model"),

@@ -12,6 +12,7 @@ from cygnet import UserError, __version__
 from cygnet.cli import recipe
 from cygnet.cli.chat import chat
 from cygnet.cli.pretrain import pretrain
+from cygnet.cli.rank import rank
 from cygnet.cli.report import report
 from cygnet.cli.reward import reward
 from cygnet.cli.rl import rl
@@ -28,6 +29,7 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     sft: ("BASE CONVERSATIONS [KEY=VALUE ...] --out FOLDER", "cygnet sft base/ chats.jsonl epochs=2 --out sft/"),
     reward: ("SFT COMPARISONS [KEY=VALUE ...] --out FOLDER", "cygnet reward sft/ comparisons.jsonl --out reward/"),
     rl: ("SFT PROMPTS [KEY=VALUE ...] --reward MODEL --out FOLDER", "cygnet rl sft/ prompts.jsonl --reward rm/ -o rl/"),
+    rank: ("PROMPTS NAME=MODEL ... [--reward MODEL] --out FOLDER", "cygnet rank prompts.jsonl a=sft/ b=rl/ -o arena/"),
     chat: ("MODEL [KEY=VALUE ...] [--prompt TEXT]", "cygnet chat runs/pocket/rl temperature=0.5"),
     report: ("RUN", "cygnet report runs/pocket"),
 }

@@ -1,6 +1,7 @@
 """From a recipe's name and `key=value` arguments to a valid recipe, and from two recipes to their difference."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -41,6 +42,27 @@ def stage_recipe(stage: str, overrides: Sequence[str]) -> Recipe:
     """
     layers = [_turn_dial(_in_stage(stage, parse_override(text))) for text in overrides]
     return validate(Recipe, [Layer("", {"name": stage}), *layers])
+
+
+def players_and_settings(arguments: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
+    """Tell `name=model` arguments from settings: a setting's key is `seed`, `threads` or begins with `rank.`.
+
+    Raises:
+        UserError: for an argument without `=`, or a name given twice.
+    """
+    models: dict[str, Path] = {}
+    settings = []
+    for argument in arguments:
+        name, equals, model = argument.partition("=")
+        if name.startswith("rank.") or name in ("seed", "threads"):
+            settings.append(argument)
+        elif not equals or not name or not model:
+            raise UserError(f"{argument!r} is no player: write name=model, for example rl=runs/pocket/rl.")
+        elif name in models:
+            raise UserError(f"the player {name} is there twice: {models[name]} and {model}. Give each its own name.")
+        else:
+            models[name] = Path(model)
+    return models, settings
 
 
 def chat_settings(overrides: Sequence[str]) -> ChatConfig:

@@ -1,6 +1,6 @@
 """One stage by itself, on any input: a short run whose working files lie beside what it makes, in `<out>.work/`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from cygnet.recipe.runner import Step, run_steps
 from cygnet.recipe.schema import Recipe
 from cygnet.recipe.splitting import split_step
 from cygnet.recipe.steps import corpus_step, pretrain_step, reward_step, rl_step, sft_step, tokenizer_step, tokens_step
+from cygnet.training.work import Work
 
 
 def pretrain_alone(texts: Path, tokenizer: Path | None, out: Path, recipe: Recipe) -> dict[str, Any]:
@@ -48,6 +49,22 @@ def rl_alone(sft: Path, reward: Path, prompts: Path, out: Path, recipe: Recipe) 
     return _run([*steps, rl_step(recipe.rl, sft.resolve(), reward.resolve(), train, heldout, out)], work, recipe)
 
 
+def rank_alone(
+    prompts: Path, models: Mapping[str, Path], reward: Path | None, out: Path, recipe: Recipe
+) -> dict[str, Any]:
+    """Rank language models on rows of {"prompt"}; returns rating and interval of each. See `contest.rank_any`."""
+    inputs = [prompts, *models.values(), *([reward] if reward else [])]
+    out, work = _places(out, *inputs, made="ladder.json")
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.recipe.contest import rank_any
+
+        return rank_any(models, prompts, reward, out, recipe.rank, work)
+
+    config = {**recipe.rank.model_dump(mode="json"), "players": list(models), "judge": "reward" if reward else "rubric"}
+    return _run([Step("rank", tuple(path.resolve() for path in inputs), (out,), config, action)], work, recipe)
+
+
 def _run(steps: Sequence[Step], work: Path, recipe: Recipe) -> dict[str, Any]:
     """Carry the steps out and return the last one's metrics."""
     threads = recipe.threads or available_cores()
@@ -55,14 +72,17 @@ def _run(steps: Sequence[Step], work: Path, recipe: Recipe) -> dict[str, Any]:
     return lineage.records[steps[-1].name].metrics
 
 
-def _places(out: Path, *inputs: Path) -> tuple[Path, Path]:
-    """The output and its working folder as absolute paths; raises UserError when something of the user's is there."""
+def _places(out: Path, *inputs: Path, made: str = "model.safetensors") -> tuple[Path, Path]:
+    """The output and its working folder as absolute paths.
+
+    Raises UserError when something of the user's is there: a folder is only replaced if it holds a file called `made`.
+    """
     out = out.resolve()
     for path in inputs:
         if path.resolve().is_relative_to(out):
             raise UserError(f"--out {out} would replace the input {path}. Choose another folder.")
-    if out.is_dir() and any(out.iterdir()) and not (out / "model.safetensors").exists():
-        raise UserError(f"--out {out} holds files that are not a model. Choose another folder.")
+    if out.is_dir() and any(out.iterdir()) and not (out / made).exists():
+        raise UserError(f"--out {out} holds other files (there is no {made} in it). Choose another folder.")
     if out.is_file():
         raise UserError(f"--out {out} is a file. Choose a folder.")
     return out, out.with_name(f"{out.name}.work")

@@ -13,6 +13,7 @@ from cygnet.stages.config import (
     ComparisonConfig,
     ConversationConfig,
     PretrainConfig,
+    RankConfig,
     RewardConfig,
     RlConfig,
     SftConfig,
@@ -130,6 +131,17 @@ def rl_step(config: RlConfig, sft: Path, reward: Path, prompts: Path, heldout: P
         return train_rl(sft, reward, prompts, out, config, work, gold_for(watched), watched)
 
     return Step("rl", (sft, reward, prompts.parent), (out,), _json(config), action)
+
+
+def rank_step(config: RankConfig, base: Path, sft: Path, reward: Path, rl: Path, prompts: Path, out: Path) -> Step:
+    """The ladder of all models."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.recipe.ranking import rank_models
+
+        return rank_models(base, sft, reward, rl, prompts, out, config, work)
+
+    return Step("rank", (base, sft, reward, rl, prompts), (out,), _json(config), action)
 
 
 def report_step(run: Path, made_from: tuple[Path, ...]) -> Step:
