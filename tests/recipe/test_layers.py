@@ -21,10 +21,11 @@ def test_later_layers_win_key_by_key(tmp_path: Path) -> None:
     }
 
 
-def test_an_array_replaces_and_a_table_merges(tmp_path: Path) -> None:
-    (tmp_path / "base.toml").write_text("a = [1, 2]\nb = {x = 1}\nc = {y = 1}\n")
-    (tmp_path / "mine.toml").write_text('extends = "base.toml"\na = [3]\nb = {z = 2}\nc = 4\n')
-    assert settings(tmp_path / "mine.toml") == {"name": "mine", "a": [3], "b": {"x": 1, "z": 2}, "c": 4}
+def test_a_sections_values_are_replaced_whole(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text("[tokens]\nshares = {docs = 0.4, code = 0.6}\nlist = [1, 2]\nkept = 1\n")
+    (tmp_path / "mine.toml").write_text('extends = "base.toml"\n[tokens]\nshares = {own = 1.0}\nlist = [3]\n')
+    assert settings(tmp_path / "mine.toml")["tokens"] == {"shares": {"own": 1.0}, "list": [3], "kept": 1}
+    assert settings(tmp_path / "mine.toml", "tokens=4")["tokens"] == 4
 
 
 def test_extends_is_relative_to_the_file_that_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,10 +44,12 @@ def recipe_layers(recipe: str, overrides: Sequence[str] = ()) -> list[Layer]:
 
 
 def merge(layers: Sequence[Layer]) -> Table:
-    """One table out of many: tables merge key by key, everything else is replaced by the later layer."""
+    """One table out of many: sections merge key by key; a key's value, be it an array or a table, is replaced whole."""
     merged: Table = {}
     for layer in layers:
-        merged = _merge_tables(merged, layer.data)
+        for key, value in layer.data.items():
+            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = {**merged[key], **value} if both else value
     return merged
 
 
@@ -73,14 +75,6 @@ def _parse_value(value: str) -> Any:
     except tomllib.TOMLDecodeError:
         return value
     return parsed["value"] if len(parsed) == 1 else value
-
-
-def _merge_tables(below: Table, above: Table) -> Table:
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(below.get(key), dict)
-        merged[key] = _merge_tables(below[key], value) if both else value
-    return merged
 
 
 def _with_what_it_extends(path: Path, seen: tuple[Path, ...]) -> list[Layer]:

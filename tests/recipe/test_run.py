@@ -1,0 +1,96 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cygnet.errors import UserError
+from cygnet.files import read_json, sha256_of
+from cygnet.recipe.load import load_recipe
+from cygnet.recipe.run import run_recipe
+
+MODELS = ("base", "sft", "reward", "rl")
+TINY = [
+    *("smoke", "threads=1", "depth=1", 'corpus.sources=["tasks"]', "corpus.task_documents=500"),
+    *("tokens.proportions={tasks=1.0}", "tokens.train_tokens=120_000", "pretrain.rows_per_step=4"),
+    *("rl.iterations=8", "rl.rollouts=8"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "smoke"
+    run_recipe(load_recipe(TINY), folder, progress=False)
+    return folder
+
+
+def test_a_run_ends_with_all_its_artifacts(run: Path) -> None:
+    names = {path.name for path in run.iterdir() if not path.name.startswith(".")}
+    assert names == {
+        *MODELS,
+        *("corpus", "tokenizer", "tokens", "conversations", "comparisons", "arena", "checkpoints", "metrics"),
+        *("recipe.json", "lineage.json", "report.json", "report.html"),
+    }
+    steps = "corpus tokenizer tokens pretrain conversations sft comparisons reward rl rank report"
+    assert list(read_json(run / "lineage.json")["stages"]) == steps.split()
+    assert read_json(run / "recipe.json") == load_recipe(TINY).to_json()
+
+
+def test_the_report_knows_every_stage(run: Path) -> None:
+    report = read_json(run / "report.json")
+    assert report["recipe"] == "smoke"
+    assert report["seconds"] > 0
+    assert all(report["stages"][name] for name in ("corpus", "pretrain", "sft", "reward", "rl"))
+    assert {row["player"] for row in report["ladder"]} >= {"base", "sft", "rl"}
+
+
+def test_a_finished_run_imports_no_torch_and_changes_nothing(run: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
+    program = "import sys; from cygnet.cli.main import run_command as run; code = run(sys.argv[1:])"
+    check = "assert 'torch' not in sys.modules; sys.exit(code)"
+    command = [sys.executable, "-c", f"{program}; {check}", "run", *TINY, "--out", str(run)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Report:" in done.stdout
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "rl"])
+def test_a_killed_run_ends_as_an_uninterrupted_one(run: Path, tmp_path: Path, stage: str) -> None:
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-m", "cygnet", "run", *TINY, "--out", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+        while not list(folder.glob(f"checkpoints/{stage}/step_*")):
+            assert process.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert not (folder / ("base" if stage == "pretrain" else stage)).exists()
+    run_recipe(load_recipe(TINY), folder, progress=False)
+    for model in MODELS:
+        assert sha256_of(folder / model) == sha256_of(run / model), model
+    assert read_json(folder / "arena/ladder.json") == read_json(run / "arena/ladder.json")
+
+
+def test_a_folder_of_another_recipe_is_left_alone(run: Path) -> None:
+    before = sha256_of(run)
+    with pytest.raises(UserError, match=r"smoke holds a run of the recipe 'smoke', not of 'pocket'.*--out \S+pocket"):
+        run_recipe(load_recipe(["pocket"]), run)
+    assert sha256_of(run) == before
+
+
+def test_a_folder_of_the_users_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    with pytest.raises(UserError, match="holds files but no run"):
+        run_recipe(load_recipe(["smoke"]), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="holds files but no run"):
+        run_recipe(load_recipe(["smoke"]), tmp_path / "file")
+
+
+def test_a_damaged_recipe_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text("[]")
+    with pytest.raises(UserError, match="holds a run of the recipe None"):
+        run_recipe(load_recipe(["smoke"]), tmp_path)
