@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -54,6 +55,22 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
     assert message in err
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_sentence_and_other_failures_are_not_hidden(cygnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(run: Path) -> None:
+        raise OSError(number, os.strerror(number), "runs/x/metrics.jsonl")
+
+    monkeypatch.setattr("cygnet.recipe.report.build_report", fail)
+    number = errno.ENOSPC
+    outcome = cygnet("report", "runs/x")
+    assert (outcome.code, outcome.err) == (
+        2,
+        "cygnet: could not write runs/x/metrics.jsonl: No space left on device.\n",
+    )
+    number = errno.ENOTDIR
+    with pytest.raises(NotADirectoryError):
+        cygnet("report", "runs/x")
 
 
 def test_ctrl_c_says_how_to_go_on(texts: Path, tmp_path: Path) -> None:

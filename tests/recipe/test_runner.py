@@ -1,8 +1,5 @@
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -173,26 +170,3 @@ def test_a_lineage_that_is_not_ours(kitchen: Kitchen, text: str) -> None:
     (kitchen.folder / "lineage.json").write_text(text)
     with pytest.raises(UserError, match=r"lineage\.json (was not written by this version of cygnet|is not valid JSON)"):
         kitchen.run()
-
-
-HOLDER = """
-import sys, time
-from pathlib import Path
-from cygnet.recipe.runner import Step, run_steps
-def hold(work):
-    print("held", flush=True)
-    time.sleep(60)
-run_steps([Step("hold", (), (), {}, hold)], Path(sys.argv[1]), title="", seed=1, threads=1, progress=False)
-"""
-
-
-def test_one_process_at_a_time_and_a_killed_one_lets_go(kitchen: Kitchen) -> None:
-    command = [sys.executable, "-c", HOLDER, str(kitchen.folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(UserError, match=rf"another cygnet \(process {holder.pid}\) is at work in .*run\. Wait"):
-            kitchen.run()
-        holder.send_signal(signal.SIGKILL)
-        holder.wait()
-        assert kitchen.run() == ["source", "shout"]

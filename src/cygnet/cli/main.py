@@ -1,5 +1,6 @@
 """`cygnet`: the verbs, and how the program ends."""
 
+import errno
 import os
 import shlex
 import sys
@@ -19,6 +20,7 @@ from cygnet.cli.rl import rl
 from cygnet.cli.run import run
 from cygnet.cli.sft import sft
 
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 _USER_ERROR = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 _BROKEN_PIPE = 141
@@ -49,12 +51,17 @@ def run_command(arguments: Sequence[str]) -> int:
         hint = " Settings are written KEY=VALUE." if isinstance(error, UnknownOptionError) else ""
         print(f"cygnet: {error}{hint}", file=sys.stderr)
         return _USER_ERROR
-    except KeyboardInterrupt:
-        print(f"\ncygnet: interrupted. To go on where it stopped: cygnet {shlex.join(arguments)}", file=sys.stderr)
-        return _INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough; what is left unwritten must not raise again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        print(f"cygnet: could not write {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
+        return _USER_ERROR
+    except KeyboardInterrupt:
+        print(f"\ncygnet: interrupted. To go on where it stopped: cygnet {shlex.join(arguments)}", file=sys.stderr)
+        return _INTERRUPTED
     return 0
 
 

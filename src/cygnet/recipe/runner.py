@@ -1,16 +1,12 @@
 """Carry out a graph of steps in a folder: skip what is done, resume what was interrupted."""
 
-import fcntl
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cygnet
-from cygnet.errors import UserError
 from cygnet.recipe.attempt import Attempt
 from cygnet.recipe.lineage import Ingredients, Lineage
 from cygnet.training.work import Work
@@ -42,42 +38,21 @@ def run_steps(
     outputs are still there unchanged. One that was interrupted resumes from its checkpoints; if anything it is made
     of has changed since, those are removed and it starts afresh.
 
-    Raises:
-        UserError: when another process works in `folder`, and whatever the steps raise.
+    The caller holds `folder` (see `lock.locked`). Raises UserError for a missing input, and whatever the steps raise.
     """
-    with _locked(folder):
-        _sweep(folder)
-        lineage = Lineage(folder, title)
-        for position, step in enumerate(steps, 1):
-            inputs = {lineage.name(path): lineage.hash_of_input(path) for path in step.inputs}
-            ingredients = Ingredients(inputs, {"seed": seed, **step.config}, cygnet.__version__)
-            if lineage.is_done(step.name, ingredients):
-                continue
-            if progress:
-                print(f"[{position}/{len(steps)}] {step.name}", flush=True)
-            attempt = Attempt.begin(step.name, folder, ingredients.hash)
-            metrics = step.action(Work(attempt.checkpoints, attempt.metrics, seed, threads, progress))
-            lineage.add(step.name, ingredients, step.outputs, attempt.finish(), metrics)
+    _sweep(folder)
+    lineage = Lineage(folder, title)
+    for position, step in enumerate(steps, 1):
+        inputs = {lineage.name(path): lineage.hash_of_input(path) for path in step.inputs}
+        ingredients = Ingredients(inputs, {"seed": seed, **step.config}, cygnet.__version__)
+        if lineage.is_done(step.name, ingredients):
+            continue
+        if progress:
+            print(f"[{position}/{len(steps)}] {step.name}", flush=True)
+        attempt = Attempt.begin(step.name, folder, ingredients.hash)
+        metrics = step.action(Work(attempt.checkpoints, attempt.metrics, seed, threads, progress))
+        lineage.add(step.name, ingredients, step.outputs, attempt.finish(), metrics)
     return lineage
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process; the system lets go of it however the process ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.seek(0)
-            raise UserError(
-                f"another cygnet (process {handle.read().strip()}) is at work in {folder}. "
-                "Wait until it has finished, or choose another --out."
-            ) from error
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-        yield
 
 
 def _sweep(folder: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cygnet.errors import UserError
+from cygnet.recipe.lock import locked
 from cygnet.recipe.machine import available_cores
 from cygnet.recipe.runner import Step, run_steps
 from cygnet.recipe.schema import Recipe
@@ -61,14 +62,16 @@ def rank_alone(
 
         return rank_any(models, prompts, reward, out, recipe.rank, work)
 
-    config = {**recipe.rank.model_dump(mode="json"), "players": list(models), "judge": "reward" if reward else "rubric"}
+    roles = {"players": {name: str(path.resolve()) for name, path in models.items()}, "judge": str(reward or "rubric")}
+    config = {**recipe.rank.model_dump(mode="json"), **roles}
     return _run([Step("rank", tuple(path.resolve() for path in inputs), (out,), config, action)], work, recipe)
 
 
 def _run(steps: Sequence[Step], work: Path, recipe: Recipe) -> dict[str, Any]:
     """Carry the steps out and return the last one's metrics."""
     threads = recipe.threads or available_cores()
-    lineage = run_steps(steps, work, title=steps[-1].name, seed=recipe.seed, threads=threads)
+    with locked(work):
+        lineage = run_steps(steps, work, title=steps[-1].name, seed=recipe.seed, threads=threads)
     return lineage.records[steps[-1].name].metrics
 
 

@@ -1,0 +1,37 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cygnet.errors import UserError
+from cygnet.recipe.load import load_recipe
+from cygnet.recipe.lock import locked
+from cygnet.recipe.run import run_recipe
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from cygnet.recipe.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        message = rf"another cygnet \(process {holder.pid}\) is at work in .*run\. Wait until"
+        with pytest.raises(UserError, match=message), locked(folder):
+            pass
+        with pytest.raises(UserError, match=message):
+            run_recipe(load_recipe(["smoke"]), folder)
+        assert not (folder / "recipe.json").exists()
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with locked(folder):
+            assert [path.name for path in folder.iterdir()] == [".lock"]
