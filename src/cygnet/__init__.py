@@ -4,19 +4,42 @@ The names below are imported when they are first used, so that `import cygnet` s
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cygnet.errors import UserError
+
+if TYPE_CHECKING:
+    from cygnet.generation.sampling import Sampling
+    from cygnet.lm.local import LanguageModel, RewardModel, load, load_reward
+    from cygnet.recipe.load import load_recipe
+    from cygnet.recipe.run import run_recipe
+    from cygnet.recipe.schema import Recipe
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "LanguageModel": "cygnet.lm.local",
     "Recipe": "cygnet.recipe.schema",
+    "RewardModel": "cygnet.lm.local",
+    "Sampling": "cygnet.generation.sampling",
+    "load": "cygnet.lm.local",
     "load_recipe": "cygnet.recipe.load",
+    "load_reward": "cygnet.lm.local",
     "run_recipe": "cygnet.recipe.run",
 }
 
-__all__ = ["Recipe", "UserError", "__version__", "load_recipe", "run_recipe"]
+__all__ = [
+    "LanguageModel",
+    "Recipe",
+    "RewardModel",
+    "Sampling",
+    "UserError",
+    "__version__",
+    "load",
+    "load_recipe",
+    "load_reward",
+    "run_recipe",
+]
 
 
 def __getattr__(name: str) -> Any:

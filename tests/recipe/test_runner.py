@@ -156,6 +156,11 @@ def test_what_a_killed_process_left_aside_is_swept(kitchen: Kitchen) -> None:
     (kitchen.folder / "checkpoints/shout/.step_2.writing-1234").write_text("half")
     kitchen.run()
     assert not list(kitchen.folder.rglob(".*writing*"))
+    (kitchen.folder.parent / ".model.writing-1234").mkdir()
+    (kitchen.folder.parent / ".other.writing-1234").mkdir()
+    step = Step("elsewhere", (), (kitchen.folder.parent / "model",), {}, lambda work: {})
+    run_steps([step], kitchen.folder, title="", seed=1, threads=1, progress=False)
+    assert [path.name for path in kitchen.folder.parent.glob(".*")] == [".other.writing-1234"]
 
 
 def test_an_input_that_is_not_there(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def run_steps(
 
     The caller holds `folder` (see `lock.locked`). Raises UserError for a missing input, and whatever the steps raise.
     """
-    _sweep(folder)
+    _sweep(folder, steps)
     lineage = Lineage(folder, title)
     for position, step in enumerate(steps, 1):
         inputs = {lineage.name(path): lineage.hash_of_input(path) for path in step.inputs}
@@ -55,9 +55,11 @@ def run_steps(
     return lineage
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what a killed process was still writing aside."""
-    for path in folder.rglob(".*.writing-*"):
+def _sweep(folder: Path, steps: Sequence[Step]) -> None:
+    """Remove what a killed process was still writing aside, in the run's folder and beside outputs elsewhere."""
+    outputs = [output for step in steps for output in step.outputs]
+    beside = [path for output in outputs for path in output.parent.glob(f".{output.name}.writing-*")]
+    for path in {*folder.rglob(".*.writing-*"), *beside}:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
