@@ -1,6 +1,7 @@
 """The gold judge: the written guidelines (docs/explanation/guidelines.md) as code."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from cygnet.corpus.tasks import Exercise, answer_in, check, parse_object, worked_reply
 
@@ -37,6 +38,22 @@ def judge(exercise: Exercise, response: str, finished: bool = True) -> Verdict:
         concise=_concise(exercise, response),
         grounded=float(_grounded(exercise, reply)),
     )
+
+
+def gold(row: Mapping[str, Any], response: str, finished: bool = True) -> float:
+    """Total mark of a response to a row that carries its exercise."""
+    return judge(Exercise.from_json(row["exercise"]), response, finished).total
+
+
+class RubricJudge:
+    """Compares two answers by their total marks. It reads each on its own, so the order they are shown in can't matter."""
+
+    name = "rubric"
+
+    def compare(self, row: Mapping[str, Any], left: str, right: str) -> float:
+        """1 when `left` has the higher mark, 0 when `right` has, 0.5 when they are equal."""
+        difference = gold(row, left) - gold(row, right)
+        return 0.5 if abs(difference) < 1e-9 else float(difference > 0)
 
 
 def _steps(exercise: Exercise, response: str, reply: str) -> float:

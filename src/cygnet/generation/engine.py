@@ -60,7 +60,9 @@ class Engine:
     def _check_room(self, prompt: Sequence[int]) -> None:
         context = self.model.config.context_length
         if not prompt or len(prompt) >= context:
-            raise UserError(f"the prompt has {len(prompt)} tokens; it must have between 1 and {context - 1} for this model.")
+            raise UserError(
+                f"the prompt has {len(prompt)} tokens; it must have between 1 and {context - 1} for this model."
+            )
 
 
 class _Batch:
@@ -73,7 +75,9 @@ class _Batch:
         budget = min(sampling.max_new_tokens, room - min(len(prompt) for prompt in prompts.values()))
         self._requests = [(index, sample) for index in prompts for sample in range(n)]
         rows = len(self._requests)
-        self._limits = np.array([min(sampling.max_new_tokens, room - len(prompts[index])) for index, _ in self._requests])
+        self._limits = np.array(
+            [min(sampling.max_new_tokens, room - len(prompts[index])) for index, _ in self._requests]
+        )
         self._noise = uniforms(sampling.seed, self._requests, budget)
         self._tokens = np.zeros((rows, budget), dtype=np.int64)
         self._logprobs = np.zeros((rows, budget), dtype=np.float64)

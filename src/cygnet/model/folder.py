@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_aside, write_json
 from cygnet.model.config import ModelConfig
-from cygnet.model.transformer import Transformer, ScalarModel
+from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.tokens.tokenizer import Tokenizer
 
 Model = TypeVar("Model", Transformer, ScalarModel)
@@ -40,7 +40,9 @@ def load_scalar_model(folder: Path) -> tuple[ScalarModel, Tokenizer]:
     """Open a reward model folder. Raises UserError when a file is missing, damaged or of another kind."""
     config = _read_config(folder)
     if config["architectures"] != ["Qwen3ForSequenceClassification"]:
-        raise UserError(f"{folder} holds {config['architectures'][0]}, not a reward model (Qwen3ForSequenceClassification).")
+        raise UserError(
+            f"{folder} holds {config['architectures'][0]}, not a reward model (Qwen3ForSequenceClassification)."
+        )
     model, tokenizer = _load_weights(folder, ScalarModel(ModelConfig.from_huggingface(config)))
     model.mean, model.scale = float(config.get("reward_mean", 0.0)), float(config.get("reward_scale", 1.0))
     return model, tokenizer
@@ -78,7 +80,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
 def _load_weights(folder: Path, model: Model) -> tuple[Model, Tokenizer]:
     tokenizer = Tokenizer.load(folder)
     if tokenizer.vocab_size != model.config.vocab_size:
-        raise UserError(f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens but the model {model.config.vocab_size}.")
+        raise UserError(
+            f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens but the model {model.config.vocab_size}."
+        )
     path = folder / "model.safetensors"
     if not path.is_file():
         raise UserError(f"{path} does not exist.")

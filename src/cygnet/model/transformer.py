@@ -54,7 +54,9 @@ class Attention(nn.Module):
         self.q_norm = RMSNorm(config.head_width, config.norm_eps)
         self.k_norm = RMSNorm(config.head_width, config.norm_eps)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, layer: int) -> Tensor:
+    def forward(
+        self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, layer: int
+    ) -> Tensor:
         """[B, T, D] → [B, T, D]. `mask` [B, 1, T, S] is True where a query may look; None means causal."""
         rows, length, _ = x.shape
         heads, kv_heads, head_width = self.shape
@@ -97,7 +99,9 @@ class Block(nn.Module):
         self.input_layernorm = RMSNorm(config.width, config.norm_eps)
         self.post_attention_layernorm = RMSNorm(config.width, config.norm_eps)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, layer: int) -> Tensor:
+    def forward(
+        self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, layer: int
+    ) -> Tensor:
         """[B, T, D] → [B, T, D]."""
         x = x + self.self_attn(self.input_layernorm(x), rotation, mask, cache, layer)
         return x + self.mlp(self.post_attention_layernorm(x))
@@ -113,7 +117,12 @@ class Trunk(nn.Module):
         self.norm = RMSNorm(config.width, config.norm_eps)
 
     def forward(
-        self, tokens: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, dtype: torch.dtype
+        self,
+        tokens: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        cache: KeyValueCache | None,
+        dtype: torch.dtype,
     ) -> Tensor:
         """[B, T] → [B, T, D]."""
         x = self.embed_tokens(tokens).to(dtype)
@@ -137,7 +146,11 @@ class Backbone(nn.Module):
             nn.init.zeros_(block.mlp.down_proj.weight)
 
     def features(
-        self, tokens: Tensor, positions: Tensor | None = None, mask: Tensor | None = None, cache: KeyValueCache | None = None
+        self,
+        tokens: Tensor,
+        positions: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: KeyValueCache | None = None,
     ) -> Tensor:
         """[B, T] token ids → [B, T, D] features after the final norm.
 

@@ -67,9 +67,11 @@ def pretrain_step(config: PretrainConfig, tokens: Path, tokenizer: Path, out: Pa
     """The base model."""
 
     def action(work: Work) -> dict[str, Any]:
-        from cygnet.stages.pretrain import pretrain
+        from cygnet.evaluation.compression import xz_bits_per_byte
+        from cygnet.stages.pretrain import heldout_bytes, pretrain
 
-        return pretrain(tokens, tokenizer, out, config, work)
+        metrics = pretrain(tokens, tokenizer, out, config, work)
+        return {**metrics, "xz_bits_per_byte": xz_bits_per_byte(heldout_bytes(tokens, tokenizer))}
 
     return Step("pretrain", (tokens, tokenizer), (out,), _json(config), action)
 

@@ -21,7 +21,9 @@ class TaskAccuracy(NamedTuple):
     samples: list[tuple[str, str]]
 
 
-def task_accuracy(model: Transformer, tokenizer: Tokenizer, rows: Sequence[dict[str, Any]], temperature: float = 0.0) -> TaskAccuracy:
+def task_accuracy(
+    model: Transformer, tokenizer: Tokenizer, rows: Sequence[dict[str, Any]], temperature: float = 0.0
+) -> TaskAccuracy:
     """Answer each row's exercise (greedily by default) and check the answers."""
     exercises = [Exercise.from_json(row["exercise"]) for row in rows]
     prompts = [render_prompt([{"role": "user", "content": exercise.prompt}], tokenizer) for exercise in exercises]

@@ -17,7 +17,9 @@ from cygnet.training.work import Work
 Ranker = Callable[[Exercise, Sequence[tuple[str, bool]]], tuple[list[int], list[float]]]
 
 
-def build_comparisons(sft: Path, prompts: Path, out: Path, config: ComparisonConfig, ranker: Ranker, work: Work) -> dict[str, Any]:
+def build_comparisons(
+    sft: Path, prompts: Path, out: Path, config: ComparisonConfig, ranker: Ranker, work: Work
+) -> dict[str, Any]:
     """Sample K answers to each prompt at temperature 1, have them ranked, and write train.jsonl and heldout.jsonl.
 
     `prompts` is the folder that `build_conversations` wrote. Prompts whose answers all tie are kept: they say so.
@@ -25,7 +27,10 @@ def build_comparisons(sft: Path, prompts: Path, out: Path, config: ComparisonCon
     prepare_machine(work.threads)
     with write_aside(out) as temporary:
         counts = {}
-        for split, source, size in (("train", "train_prompts", config.prompts), ("heldout", "validation_prompts", config.heldout)):
+        for split, source, size in (
+            ("train", "train_prompts", config.prompts),
+            ("heldout", "validation_prompts", config.heldout),
+        ):
             rows = read_jsonl(prompts / f"{source}.jsonl")[:size]
             compared = compare(sft, rows, config, ranker, work.seed)
             write_jsonl(temporary / f"{split}.jsonl", compared)
@@ -33,7 +38,9 @@ def build_comparisons(sft: Path, prompts: Path, out: Path, config: ComparisonCon
     return {"comparisons": counts["train"], "heldout_comparisons": counts["heldout"]}
 
 
-def compare(sft: Path, rows: list[dict[str, Any]], config: ComparisonConfig, ranker: Ranker, seed: int) -> list[dict[str, Any]]:
+def compare(
+    sft: Path, rows: list[dict[str, Any]], config: ComparisonConfig, ranker: Ranker, seed: int
+) -> list[dict[str, Any]]:
     """Rows with K ranked answers each: prompt, responses, tokens, finished, ranks (1 is best), scores, exercise."""
     model, tokenizer = load_language_model(sft)
     sampling = Sampling(temperature=1.0, max_new_tokens=config.max_new_tokens, seed=seed)
@@ -44,7 +51,9 @@ def compare(sft: Path, rows: list[dict[str, Any]], config: ComparisonConfig, ran
         finished = [completion.finish_reason == "stop" for completion in completions]
         ranks, scores = ranker(Exercise.from_json(row["exercise"]), list(zip(responses, finished, strict=True)))
         tokens = [completion.tokens for completion in completions]
-        compared.append({**row, "responses": responses, "tokens": tokens, "finished": finished, "ranks": ranks, "scores": scores})
+        compared.append(
+            {**row, "responses": responses, "tokens": tokens, "finished": finished, "ranks": ranks, "scores": scores}
+        )
     return compared
 
 

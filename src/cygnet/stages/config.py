@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Settings(BaseModel):
@@ -18,9 +18,13 @@ class PretrainConfig(Settings):
     context_length: int = Field(256, ge=16, description="longest sequence the model reads, in tokens")
     rows_per_step: int = Field(16, ge=1, description="rows of context_length tokens in one update")
     matrix_lr: float = Field(0.02, gt=0, description="Muon's peak learning rate")
-    other_lr: float = Field(0.01, gt=0, description="AdamW's peak learning rate at width 128; falls with the root of the width")
+    other_lr: float = Field(
+        0.01, gt=0, description="AdamW's peak learning rate at width 128; falls with the root of the width"
+    )
     warmup: int = Field(20, ge=0, description="updates of linear warm-up")
-    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="dtype of activations; weights stay float32")
+    precision: Literal["bfloat16", "float32"] = Field(
+        "bfloat16", description="dtype of activations; weights stay float32"
+    )
     evaluations: int = Field(8, ge=1, description="times the held-out documents are scored over the run")
     heldout_rows: int = Field(64, ge=1, description="rows of held-out documents scored each time")
 
@@ -45,7 +49,9 @@ class SftConfig(Settings):
     matrix_lr: float = Field(0.01, gt=0, description="Muon's peak learning rate")
     other_lr: float = Field(0.003, gt=0, description="AdamW's peak learning rate")
     warmup: int = Field(10, ge=0, description="updates of linear warm-up")
-    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="dtype of activations; weights stay float32")
+    precision: Literal["bfloat16", "float32"] = Field(
+        "bfloat16", description="dtype of activations; weights stay float32"
+    )
     evaluations: int = Field(4, ge=1, description="times held-out loss and accuracy are measured")
 
 
@@ -55,7 +61,9 @@ class ComparisonConfig(Settings):
     prompts: int = Field(1_500, ge=2, description="prompts to compare answers of")
     heldout: int = Field(200, ge=2, description="held-out prompts, to measure the reward model on")
     answers: int = Field(4, ge=2, description="answers per prompt (K)")
-    noise: float = Field(0.05, ge=0, description="standard deviation of the contractor's error, on rubric scores from 0 to 1")
+    noise: float = Field(
+        0.05, ge=0, description="standard deviation of the contractor's error, on rubric scores from 0 to 1"
+    )
     max_new_tokens: int = Field(128, ge=1, description="longest answer, in tokens")
 
 
@@ -84,10 +92,20 @@ class RlConfig(Settings):
     discount: float = Field(1.0, gt=0, le=1, description="gamma of generalized advantage estimation")
     trace_decay: float = Field(0.95, ge=0, le=1, description="lambda of generalized advantage estimation")
     kl_coefficient: float = Field(0.1, ge=0, description="weight of the KL penalty at the start")
-    kl_target: float = Field(6.0, gt=0, description="KL to the SFT model in nats per answer that the coefficient steers to")
+    kl_target: float = Field(
+        6.0, gt=0, description="KL to the SFT model in nats per answer that the coefficient steers to"
+    )
     kl_horizon: float = Field(5_000, gt=0, description="answers over which the coefficient adapts")
-    unfinished_reward: float = Field(-2.0, description="reward of an answer that never ends, in place of the reward model's")
+    unfinished_reward: float = Field(
+        -2.0, description="reward of an answer that never ends, in place of the reward model's"
+    )
     evaluations: int = Field(6, ge=1, description="times the held-out prompts are answered and judged")
+
+    @model_validator(mode="after")
+    def _even(self) -> "RlConfig":
+        if self.rollouts % self.minibatches:
+            raise ValueError(f"rollouts ({self.rollouts}) must be a multiple of minibatches ({self.minibatches})")
+        return self
 
 
 class RankConfig(Settings):

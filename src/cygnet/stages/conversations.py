@@ -24,7 +24,10 @@ def build_conversations(config: ConversationConfig, out: Path, seed: int) -> dic
         for split, size in (("train", config.train), ("validation", config.heldout), ("test", config.heldout)):
             rows = list(_conversations(config, split, seed, size))
             write_jsonl(temporary / f"{split}.jsonl", rows)
-            write_jsonl(temporary / f"{split}_prompts.jsonl", _prompts(config, split, seed + 1, config.prompts if split == "train" else size))
+            write_jsonl(
+                temporary / f"{split}_prompts.jsonl",
+                _prompts(config, split, seed + 1, config.prompts if split == "train" else size),
+            )
             if split == "train":
                 for row in rows:
                     counts[row["style"]] = counts.get(row["style"], 0) + 1

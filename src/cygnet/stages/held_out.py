@@ -15,7 +15,9 @@ from cygnet.tokens.tokenizer import Tokenizer
 def token_nats(model: Transformer, rows: Rows) -> Tensor:
     """[B, T] negative log-likelihood of each target in nats."""
     features = model.features(rows.tokens, rows.positions, rows.mask)
-    return F.cross_entropy(model.logits(features).flatten(0, 1), rows.targets.flatten(), reduction="none").view_as(rows.targets)
+    return F.cross_entropy(model.logits(features).flatten(0, 1), rows.targets.flatten(), reduction="none").view_as(
+        rows.targets
+    )
 
 
 @torch.no_grad()

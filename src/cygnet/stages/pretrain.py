@@ -31,7 +31,13 @@ def pretrain(tokens: Path, tokenizer_folder: Path, out: Path, config: PretrainCo
     torch.manual_seed(work.seed)
     model = Transformer(ModelConfig.from_depth(config.depth, tokenizer.vocab_size, config.context_length))
     model.compute_dtype = getattr(torch, config.precision)
-    stage = Pretraining(model, tokenizer, open_split(tokens, "train", tokenizer.hash), open_split(tokens, "validation", tokenizer.hash), config)
+    stage = Pretraining(
+        model,
+        tokenizer,
+        open_split(tokens, "train", tokenizer.hash),
+        open_split(tokens, "validation", tokenizer.hash),
+        config,
+    )
     other_lr = config.other_lr * (model.config.width / 128) ** -0.5
     optimizers = muon_and_adamw(model, config.matrix_lr, other_lr)
     plan = Plan(stage.steps, "warmup-stable-decay", config.warmup, checkpoint_every=max(50, stage.steps // 20))
@@ -45,8 +51,12 @@ def pretrain(tokens: Path, tokenizer_folder: Path, out: Path, config: PretrainCo
         "steps": stage.steps,
         "tokens_per_second": round(stage.tokens / steps[-1]["seconds"]),
         "train_loss": steps[-1]["loss"],
-        "heldout_bits_per_byte": bits_per_byte(model, [rows for batches in test.values() for rows in batches], tokenizer),
-        "heldout_bits_per_byte_by_source": {name: bits_per_byte(model, batches, tokenizer) for name, batches in test.items()},
+        "heldout_bits_per_byte": bits_per_byte(
+            model, [rows for batches in test.values() for rows in batches], tokenizer
+        ),
+        "heldout_bits_per_byte_by_source": {
+            name: bits_per_byte(model, batches, tokenizer) for name, batches in test.items()
+        },
     }
 
 
@@ -54,15 +64,22 @@ class Pretraining:
     """Batches of packed rows in the mixture's order; the cursor is the step itself."""
 
     name = "pretrain"
+    counts = "tokens"
 
-    def __init__(self, model: Transformer, tokenizer: Tokenizer, train: Split, heldout: Split, config: PretrainConfig) -> None:
+    def __init__(
+        self, model: Transformer, tokenizer: Tokenizer, train: Split, heldout: Split, config: PretrainConfig
+    ) -> None:
         self._model, self._tokenizer, self._config = model, tokenizer, config
         self._pieces = pieces(train, range(len(train)), config.context_length)
         self._rows = pack([len(piece) for piece in self._pieces], config.context_length)
         self.steps = len(self._rows) // config.rows_per_step
         if self.steps == 0:
-            raise UserError(f"the training tokens fill {len(self._rows)} rows but one update needs {config.rows_per_step}: add text or lower pretrain.rows_per_step.")
-        self.tokens = sum(len(self._pieces[i]) - 1 for row in self._rows[: self.steps * config.rows_per_step] for i in row)
+            raise UserError(
+                f"the training tokens fill {len(self._rows)} rows but one update needs {config.rows_per_step}: add text or lower pretrain.rows_per_step."
+            )
+        self.tokens = sum(
+            len(self._pieces[i]) - 1 for row in self._rows[: self.steps * config.rows_per_step] for i in row
+        )
         self._heldout = heldout_batches(heldout, config.context_length, tokenizer, config.heldout_rows)
         self._due = {round(self.steps * i / config.evaluations) for i in range(config.evaluations + 1)}
 
@@ -81,12 +98,21 @@ class Pretraining:
         """Score held-out documents and write samples when due."""
         if step not in self._due:
             return
-        by_source = {name: bits_per_byte(self._model, batches, self._tokenizer) for name, batches in self._heldout.items()}
+        by_source = {
+            name: bits_per_byte(self._model, batches, self._tokenizer) for name, batches in self._heldout.items()
+        }
         everything = [rows for batches in self._heldout.values() for rows in batches]
-        metrics.log("eval", step, heldout_bits_per_byte=bits_per_byte(self._model, everything, self._tokenizer), by_source=by_source)
+        metrics.log(
+            "eval",
+            step,
+            heldout_bits_per_byte=bits_per_byte(self._model, everything, self._tokenizer),
+            by_source=by_source,
+        )
         engine = Engine(self._model, self._tokenizer)
         prompts = [[self._tokenizer.bos_id, *self._tokenizer.encode(prompt)] for prompt in _SAMPLE_PROMPTS]
-        for prompt, completions in zip(_SAMPLE_PROMPTS, engine.generate(prompts, Sampling(temperature=0.7, max_new_tokens=48)), strict=True):
+        for prompt, completions in zip(
+            _SAMPLE_PROMPTS, engine.generate(prompts, Sampling(temperature=0.7, max_new_tokens=48)), strict=True
+        ):
             metrics.log("sample", step, prompt=prompt, text=self._tokenizer.decode(completions[0].tokens))
 
     def state_dict(self) -> dict[str, Any]:
@@ -112,10 +138,21 @@ def heldout_batches(split: Split, row_length: int, tokenizer: Tokenizer, rows: i
     batches = {}
     for number, name in enumerate(names):
         members = pieces(split, [int(i) for i in np.flatnonzero(split.sources == number)], row_length)
-        packed = pack([len(piece) for piece in members], row_length)[: None if rows is None else max(1, rows // len(names))]
-        groups = [[[members[i] for i in row] for row in packed[start : start + 16]] for start in range(0, len(packed), 16)]
+        packed = pack([len(piece) for piece in members], row_length)[
+            : None if rows is None else max(1, rows // len(names))
+        ]
+        groups = [
+            [[members[i] for i in row] for row in packed[start : start + 16]] for start in range(0, len(packed), 16)
+        ]
         if groups:
             batches[name] = [collate(group, None, row_length, tokenizer.pad_id) for group in groups]
     if not batches:
         raise UserError("there are no held-out documents to score: the corpus is too small to hold any out.")
     return batches
+
+
+def heldout_bytes(tokens: Path, tokenizer_folder: Path) -> bytes:
+    """The text of the test split: the bytes that held-out bits per byte are about."""
+    tokenizer = Tokenizer.load(tokenizer_folder)
+    split = open_split(tokens, "test", tokenizer.hash)
+    return b"\n".join(tokenizer.decode_bytes(split.document(i)[1:-1].tolist()) for i in range(len(split)))

@@ -1,6 +1,7 @@
 """The reward model: K-wise Bradley–Terry on ranked answers, all answers to a prompt in one batch (Ouyang et al. 2022)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,13 +24,15 @@ from cygnet.training.optimizers import adamw
 from cygnet.training.work import Work
 
 _BOOTSTRAP = 1_000
+_MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, 2.0)
 
 
 class Comparison(NamedTuple):
-    """Answers to one prompt: token ids of prompt and answer together, and ranks (1 is best)."""
+    """Answers to one prompt: token ids of prompt and answer together, ranks (1 is best), and the judge's scores if any."""
 
     sequences: list[list[int]]
     ranks: list[int]
+    scores: list[float]
 
 
 class ComparisonBatch(NamedTuple):
@@ -75,9 +78,16 @@ class RewardModeling:
     """Batches of whole prompts: a prompt's answers are never split over updates, nor over training and held-out."""
 
     name = "reward"
+    counts = "prompts"
 
     def __init__(
-        self, model: ScalarModel, tokenizer: Tokenizer, train: list[Comparison], heldout: list[Comparison], config: RewardConfig, seed: int
+        self,
+        model: ScalarModel,
+        tokenizer: Tokenizer,
+        train: list[Comparison],
+        heldout: list[Comparison],
+        config: RewardConfig,
+        seed: int,
     ) -> None:
         self._model, self._tokenizer, self._config, self._seed = model, tokenizer, config, seed
         self._train = [item for item in train if better_pairs(item.ranks).any()]
@@ -125,15 +135,12 @@ def better_pairs(ranks: Sequence[int]) -> Tensor:
 
 def ranking_loss(scores: Tensor, ranks: Sequence[int]) -> Tensor:
     """Mean of -log σ(r_better - r_worse) over the ordered pairs of [K] scores (Ouyang et al. 2022, eq. 1)."""
-    better = better_pairs(ranks)
-    differences = (scores[:, None] - scores[None, :])[better]
-    return -F.logsigmoid(differences).mean()
+    return -F.logsigmoid(_differences(scores, ranks)).mean()
 
 
 def pair_accuracy(scores: Tensor, ranks: Sequence[int]) -> float:
     """Share of ordered pairs whose better answer scores higher; equal scores are half right."""
-    better = better_pairs(ranks)
-    differences = (scores[:, None] - scores[None, :])[better]
+    differences = _differences(scores, ranks)
     return float(((differences > 0) + 0.5 * (differences == 0)).mean())
 
 
@@ -174,16 +181,43 @@ def score_sequences(model: ScalarModel, tokenizer: Tokenizer, sequences: Sequenc
     return torch.cat(parts)
 
 
-def heldout_accuracy(model: ScalarModel, tokenizer: Tokenizer, heldout: Sequence[Comparison], seed: int) -> dict[str, Any]:
-    """Accuracy over held-out pairs and its 95 % interval; prompts, not pairs, are resampled."""
+def heldout_accuracy(
+    model: ScalarModel, tokenizer: Tokenizer, heldout: Sequence[Comparison], seed: int
+) -> dict[str, Any]:
+    """Accuracy over held-out pairs, its 95 % interval (prompts, not pairs, are resampled), and accuracy by margin."""
     kept = [item for item in heldout if better_pairs(item.ranks).any()]
     scores = [score_sequences(model, tokenizer, item.sequences) for item in kept]
     pairs = np.array([int(better_pairs(item.ranks).sum()) for item in kept])
     right = np.array([pair_accuracy(score, item.ranks) for score, item in zip(scores, kept, strict=True)]) * pairs
     drawn = np.random.default_rng(seed).integers(0, len(kept), (_BOOTSTRAP, len(kept)))
-    resampled = right[drawn].sum(axis=1) / pairs[drawn].sum(axis=1)
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return {"heldout_pair_accuracy": float(right.sum() / pairs.sum()), "ci95": [float(low), float(high)], "heldout_comparisons": int(pairs.sum())}
+    low, high = np.quantile(right[drawn].sum(axis=1) / pairs[drawn].sum(axis=1), [0.025, 0.975])
+    return {
+        "heldout_pair_accuracy": float(right.sum() / pairs.sum()),
+        "ci95": [float(low), float(high)],
+        "heldout_comparisons": int(pairs.sum()),
+        "by_margin": _by_margin(scores, kept),
+    }
+
+
+def _by_margin(scores: Sequence[Tensor], comparisons: Sequence[Comparison]) -> list[dict[str, float]]:
+    """Accuracy of pairs by how far apart their judge's scores were; empty where no scores were recorded."""
+    scored = [(score, item) for score, item in zip(scores, comparisons, strict=True) if item.scores]
+    if not scored:
+        return []
+    margins = torch.cat([_differences(torch.tensor(item.scores), item.ranks) for _, item in scored])
+    right = torch.cat([_differences(score, item.ranks) > 0 for score, item in scored])
+    found = []
+    for low, high in pairwise(_MARGINS):
+        inside = (margins >= low) & (margins < high)
+        if inside.any():
+            accuracy = float(right[inside].float().mean())
+            found.append({"low": low, "high": high, "pairs": int(inside.sum()), "accuracy": accuracy})
+    return found
+
+
+def _differences(values: Tensor, ranks: Sequence[int]) -> Tensor:
+    """Better minus worse, for every ordered pair."""
+    return (values[:, None] - values[None, :])[better_pairs(ranks)]
 
 
 def read_comparisons(path: Path, tokenizer: Tokenizer, context_length: int) -> list[Comparison]:
@@ -197,14 +231,20 @@ def read_comparisons(path: Path, tokenizer: Tokenizer, context_length: int) -> l
             prompt, responses, ranks = row["prompt"], row["responses"], row["ranks"]
             answers = row.get("tokens") or [[*tokenizer.encode(text), tokenizer.end_id] for text in responses]
             sequences = [[*render_prompt(prompt, tokenizer), *answer] for answer in answers]
-            same = all(response_text(answer, tokenizer) == text for answer, text in zip(answers, responses, strict=False))
+            same = all(
+                response_text(answer, tokenizer) == text for answer, text in zip(answers, responses, strict=False)
+            )
         except (KeyError, TypeError, IndexError) as error:
             raise UserError(f'{path}, row {number}: expected {{"prompt", "responses", "ranks"}} ({error}).') from error
         if not same:
-            raise UserError(f"{path}, row {number}: its token ids do not spell its responses: it was made with another tokenizer.")
+            raise UserError(
+                f"{path}, row {number}: its token ids do not spell its responses: it was made with another tokenizer."
+            )
         if len(sequences) != len(ranks) or len(sequences) < 2:
-            raise UserError(f"{path}, row {number}: {len(sequences)} responses but {len(ranks)} ranks; there must be as many, and at least 2.")
+            raise UserError(
+                f"{path}, row {number}: {len(sequences)} responses but {len(ranks)} ranks; there must be as many, and at least 2."
+            )
         if max(len(sequence) for sequence in sequences) > context_length:
             raise UserError(f"{path}, row {number}: longer than the model's context of {context_length} tokens.")
-        found.append(Comparison(sequences, list(ranks)))
+        found.append(Comparison(sequences, list(ranks), list(row.get("scores") or [])))
     return found

@@ -41,15 +41,22 @@ def sft(base: Path, conversations: Path, out: Path, config: SftConfig, work: Wor
     metrics = fit(model, optimizers, stage, plan, work)
     save_model(out, model, tokenizer)
     last = metrics.history("eval")[-1] if metrics.history("eval") else {}
-    return {"conversations": stage.conversations, "steps": stage.steps, **{key: value for key, value in last.items() if key not in ("event", "step")}}
+    return {
+        "conversations": stage.conversations,
+        "steps": stage.steps,
+        **{key: value for key, value in last.items() if key not in ("event", "step")},
+    }
 
 
 class FineTuning:
     """Packed conversations; rows are shuffled anew each epoch from the seed, so the cursor is the step itself."""
 
     name = "sft"
+    counts = "tokens"
 
-    def __init__(self, model: Transformer, tokenizer: Tokenizer, train: Path, heldout: Path | None, config: SftConfig, seed: int) -> None:
+    def __init__(
+        self, model: Transformer, tokenizer: Tokenizer, train: Path, heldout: Path | None, config: SftConfig, seed: int
+    ) -> None:
         self._model, self._tokenizer, self._config, self._seed = model, tokenizer, config, seed
         self._length = model.config.context_length
         self._data = read_conversations(train, tokenizer, self._length)

@@ -70,7 +70,9 @@ def response_text(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
 
 def response_messages(messages: Sequence[Message]) -> str:
     """The text `response_text` would give for these messages, the first of which answers a prompt."""
-    words = [message["content"] if not message.get("tool_calls") else "<|python|>" + _code(message) for message in messages]
+    words = [
+        message["content"] if not message.get("tool_calls") else "<|python|>" + _code(message) for message in messages
+    ]
     roles = ["", *(f"<|{message['role']}|>" for message in messages[1:])]
     return "<|end|>".join(role + text for role, text in zip(roles, words, strict=True))
 

@@ -66,7 +66,10 @@ def cut(length: int, row_length: int) -> list[tuple[int, int]]:
 
 
 def collate(
-    sequences: Sequence[Sequence[np.ndarray | list[int]]], weights: Sequence[Sequence[np.ndarray | list[float]]] | None, row_length: int, pad_id: int
+    sequences: Sequence[Sequence[np.ndarray | list[int]]],
+    weights: Sequence[Sequence[np.ndarray | list[float]]] | None,
+    row_length: int,
+    pad_id: int,
 ) -> Rows:
     """Lay sequences out in rows of `row_length` places; `weights` per token say which are trained on (default: all).
 

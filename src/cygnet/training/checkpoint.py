@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -82,4 +81,3 @@ def _join(node: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
     if kind == "list":
         return [_join(item, tensors) for item in content]
     return content
-

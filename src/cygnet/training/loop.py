@@ -36,6 +36,7 @@ class Stage(Protocol):
     """
 
     name: str
+    counts: str  # what a loss is summed over: "tokens" or "prompts"
 
     def micro_batches(self, step: int) -> Sequence[Any]:
         """The batches whose summed gradient makes one update."""
@@ -60,7 +61,11 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to train and how the learning rate moves. `clip` bounds the gradient's global norm (0: unbounded)."""
+    """How long to train and how the learning rate moves.
+
+    clip: bound on the gradient norm of each optimizer's parameters (0: none). Checkpoints fall on log lines, so that
+    neither the means being logged nor what a stage holds in between has to be saved.
+    """
 
     steps: int
     schedule: Schedule
@@ -69,6 +74,15 @@ class Plan:
     clip: float = 0.0
     checkpoint_every: int = 100
     log_every: int = 10
+
+    def logs(self, done: int) -> bool:
+        """Whether a line is logged after `done` updates."""
+        return done % self.log_every == 0 or done == self.steps
+
+    def saves(self, done: int) -> bool:
+        """Whether a checkpoint is due after `done` updates."""
+        every = -(-self.checkpoint_every // self.log_every) * self.log_every
+        return done % every == 0 and done < self.steps
 
 
 def fit(model: nn.Module, optimizers: list[Optimizer], stage: Stage, plan: Plan, work: Work) -> Metrics:
@@ -84,7 +98,7 @@ def fit(model: nn.Module, optimizers: list[Optimizer], stage: Stage, plan: Plan,
     prepare_machine(work.threads)
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     torch.manual_seed(work.seed)
-    start, seconds = _resume(model, optimizers, stage, work)
+    start, seconds, items = _resume(model, optimizers, stage, work)
     metrics = Metrics(work.metrics, start)
     progress = Progress(stage.name, plan.steps, work.progress)
     if start == 0:
@@ -97,14 +111,19 @@ def fit(model: nn.Module, optimizers: list[Optimizer], stage: Stage, plan: Plan,
             _set_lr(optimizers, peaks, scale)
             window.add(update(model, optimizers, stage, step, plan.clip))
             done = step + 1
-            if done % plan.log_every == 0 or done == plan.steps:
-                values = window.take(clock.seconds)
-                metrics.log("step", done, lr=scale * peaks[0][0], seconds=round(clock.seconds, 3), **values)
+            if plan.logs(done):
+                values, count, rate = window.take(clock.seconds)
+                items += count
+                values = {**values, f"{stage.counts}_per_second": rate}
+                metrics.log(
+                    "step", done, lr=scale * peaks[0][0], seconds=clock.seconds, **{stage.counts: items}, **values
+                )
                 progress.update(done, values)
             stage.after(done, metrics)
-            if interrupted or (done % plan.checkpoint_every == 0 and done < plan.steps):
-                _save(model, optimizers, stage, work, done, clock.seconds)
-            if interrupted:
+            stopping = bool(interrupted) and plan.logs(done)
+            if stopping or plan.saves(done):
+                _save(model, optimizers, stage, work, done, clock.seconds, items)
+            if stopping:
                 raise KeyboardInterrupt
     return metrics
 
@@ -121,14 +140,20 @@ def update(model: nn.Module, optimizers: list[Optimizer], stage: Stage, step: in
         for name, value in loss.extras.items():
             sums[name] = sums.get(name, 0.0) + value
     if count == 0:
-        raise UserError(f"{stage.name}: step {step} has no token to learn from. Check that answers are not empty or cut off.")
+        raise UserError(
+            f"{stage.name}: step {step} has no token to learn from. Check that answers are not empty or cut off."
+        )
     if not torch.isfinite(torch.tensor(sums["loss"])):
-        raise UserError(f"{stage.name}: the loss is not finite at step {step}. Lower the learning rate; the last checkpoint is kept.")
+        raise UserError(
+            f"{stage.name}: the loss is not finite at step {step}. Lower the learning rate; the last checkpoint is kept."
+        )
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     torch._foreach_div_(gradients, count)
-    if clip:
-        nn.utils.clip_grad_norm_(model.parameters(), clip)
     for optimizer in optimizers:
+        if clip:
+            nn.utils.clip_grad_norm_(
+                [parameter for group in optimizer.param_groups for parameter in group["params"]], clip
+            )
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     return {**{name: value / count for name, value in sums.items()}, "count": count}
@@ -161,28 +186,31 @@ def _set_lr(optimizers: list[Optimizer], peaks: list[list[float]], scale: float)
             group["lr"] = peak * scale
 
 
-def _save(model: nn.Module, optimizers: list[Optimizer], stage: Stage, work: Work, step: int, seconds: float) -> None:
+def _save(
+    model: nn.Module, optimizers: list[Optimizer], stage: Stage, work: Work, step: int, seconds: float, items: float
+) -> None:
     state = {
         "model": model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "stage": stage.state_dict(),
         "random": torch.get_rng_state(),
         "seconds": seconds,
+        "items": items,
     }
     save_checkpoint(work.checkpoints, step, state)
 
 
-def _resume(model: nn.Module, optimizers: list[Optimizer], stage: Stage, work: Work) -> tuple[int, float]:
+def _resume(model: nn.Module, optimizers: list[Optimizer], stage: Stage, work: Work) -> tuple[int, float, float]:
     found = latest_checkpoint(work.checkpoints)
     if found is None:
-        return 0, 0.0
+        return 0, 0.0, 0.0
     step, state = found
     model.load_state_dict(state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
     stage.load_state_dict(state["stage"])
     torch.set_rng_state(state["random"])
-    return step, float(state["seconds"])
+    return step, float(state["seconds"]), float(state["items"])
 
 
 @contextmanager
@@ -227,9 +255,10 @@ class _Window:
     def add(self, values: dict[str, float]) -> None:
         self._rows.append(values)
 
-    def take(self, seconds: float) -> dict[str, float]:
+    def take(self, seconds: float) -> tuple[dict[str, float], float, float]:
+        """Means, count and items a second; a new window begins."""
+        count = sum(row["count"] for row in self._rows)
         rows, self._rows = self._rows, []
-        count = sum(row["count"] for row in rows)
         means = {name: sum(row[name] * row["count"] for row in rows) / count for name in rows[0] if name != "count"}
         elapsed, self._since = seconds - self._since, seconds
-        return {**means, "items_per_second": count / max(elapsed, 1e-9)}
+        return means, count, count / max(elapsed, 1e-9)

@@ -50,7 +50,9 @@ class Progress:
             self._first = step
         now = time.monotonic()
         last = step == self._steps
-        if not self._shown or not (last or now - self._printed > (0.2 if self._console.is_terminal else _PLAIN_EVERY_SECONDS)):
+        if not self._shown or not (
+            last or now - self._printed > (0.2 if self._console.is_terminal else _PLAIN_EVERY_SECONDS)
+        ):
             return
         self._printed = now
         done = step - self._first

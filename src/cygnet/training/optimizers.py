@@ -18,7 +18,9 @@ class Muon(Optimizer):
     Source: Jordan et al. 2024. `weight_decay` is decoupled.
     """
 
-    def __init__(self, matrices: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, matrices: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
         super().__init__(list(matrices), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -34,7 +36,9 @@ class Muon(Optimizer):
                 directions = orthogonalize(torch.stack([self._momentum(p, group["momentum"]) for p in parameters]))
                 size = group["lr"] * max(1.0, rows / columns) ** 0.5
                 for parameter, direction in zip(parameters, directions, strict=True):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction.to(parameter.dtype), alpha=-size)
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(
+                        direction.to(parameter.dtype), alpha=-size
+                    )
 
     def _momentum(self, parameter: nn.Parameter, decay: float) -> Tensor:
         """Nesterov momentum of the gradient."""
@@ -68,4 +72,3 @@ def muon_and_adamw(model: nn.Module, matrix_lr: float, other_lr: float, weight_d
 def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0, eps: float = 1e-8) -> AdamW:
     """Fused AdamW with the betas of language models, (0.9, 0.95)."""
     return AdamW(list(parameters), lr=lr, betas=(0.9, 0.95), eps=eps, weight_decay=weight_decay, fused=True)
-

@@ -201,14 +201,14 @@ def _arena(run: Path, noise: random.Random) -> dict:
         }
         for family, question, answer in QUESTIONS
     ]
-    write_jsonl(run / "samples/stages.jsonl", rows)
+    write_jsonl(run / "arena/stages.jsonl", rows)
     words = ["7", " +", " 5", " =", " 1", "2", ",", " write", " 2", " carry", " 1", "\n", "Answer", ":", " <6>", "32"]
     tokens = []
     for word in words:
         logprob = -abs(noise.gauss(0, 1)) * noise.choice([0.05, 0.3, 2])
         others = [[other, logprob - 1 - i] for i, other in enumerate((" the", "9", "\n", " <b>"))]
         tokens.append({"text": word, "logprob": logprob, "top": [[word, logprob], *others]})
-    write_json(run / "samples/probabilities.json", {"model": "rl", "prompt": "What is 347 + 285?", "tokens": tokens})
+    write_json(run / "arena/probabilities.json", {"model": "rl", "prompt": "What is 347 + 285?", "tokens": tokens})
     return {}
 
 

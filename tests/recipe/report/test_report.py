@@ -118,10 +118,10 @@ def test_what_models_and_documents_say_is_text_not_markup(run, edit):
         poisoned = [{key: value if key in keep else poison(value) for key, value in row.items()} for row in rows]
         path.write_text("".join(json.dumps(row) + "\n" for row in poisoned))
 
-    lines(run / "samples/stages.jsonl")
+    lines(run / "arena/stages.jsonl")
     lines(run / "comparisons/heldout.jsonl")
     lines(run / "metrics/pretrain.jsonl")
-    for name in ("samples/probabilities.json", "corpus/stats.json", "recipe.json"):
+    for name in ("arena/probabilities.json", "corpus/stats.json", "recipe.json"):
         edit(run / name, lambda value: value.update(poison(value)))
     edit(run / "lineage.json", lambda value: value["machine"].update(cpu=attack))
     edit(run / "lineage.json", lambda value: value.update(recipe=attack))
@@ -136,7 +136,7 @@ def test_what_models_and_documents_say_is_text_not_markup(run, edit):
 @pytest.mark.parametrize(
     ("missing", "gone"),
     [
-        (["arena", "samples"], {"The ladder", "The same prompts across stages", "Token probabilities of one answer"}),
+        (["arena"], {"The ladder", "The same prompts across stages", "Token probabilities of one answer"}),
         (["metrics/rl.jsonl"], {"Reinforcement learning"}),
         (["metrics/reward.jsonl", "comparisons"], {"Reward model"}),
         (["metrics/sft.jsonl"], {"Supervised fine-tuning"}),

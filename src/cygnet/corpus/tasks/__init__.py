@@ -7,6 +7,7 @@ from cygnet.corpus.document import Document
 from cygnet.corpus.holdout import split_of_key
 from cygnet.corpus.tasks.arithmetic import addition, big_product, units
 from cygnet.corpus.tasks.calendar_sums import calendar
+from cygnet.corpus.tasks.drills import drill
 from cygnet.corpus.tasks.exercise import Exercise, answer_in, bare_reply, check, parse_object, worked_reply
 from cygnet.corpus.tasks.knowledge import REFUSAL, memory, passage, untaught, which
 from cygnet.corpus.tasks.python_state import lists, strings, variables
@@ -28,20 +29,21 @@ __all__ = [
 # Each family's generator and its share of exercises: more for what takes longer to learn.
 FAMILIES: dict[str, tuple[Callable[[Random], Exercise], float]] = {
     "addition": (addition, 2.0),
-    "variables": (variables, 1.5),
+    "variables": (variables, 2.0),
     "lists": (lists, 2.0),
     "strings": (strings, 1.5),
     "units": (units, 1.0),
     "calendar": (calendar, 0.7),
-    "which": (which, 0.7),
+    "which": (which, 1.0),
     "passage": (passage, 1.5),
-    "memory": (memory, 0.5),
+    "memory": (memory, 1.0),
     "tool": (big_product, 0.7),
     "untaught": (untaught, 0.3),
 }
 
 # Asking for a tool, refusing and JSON are an assistant's manners: they are taught by conversations, not by documents.
 _NOT_IN_DOCUMENTS = ("tool", "untaught")
+_DRILLS = 0.2
 
 
 def exercises(split: str, seed: int, families: tuple[str, ...] = tuple(FAMILIES)) -> Iterator[Exercise]:
@@ -61,11 +63,15 @@ def sheet(worked: list[Exercise]) -> str:
 
 
 def documents(split: str, seed: int, count: int) -> Iterator[Document]:
-    """`count` exercise sheets of one to three exercises each."""
+    """`count` documents: sheets of one to three exercises, and one in five a drill in looking things up."""
     families = tuple(name for name in FAMILIES if name not in _NOT_IN_DOCUMENTS)
     source = exercises(split, seed, families)
     rng = Random(f"sheets {split} {seed}")
     for number in range(count):
+        if rng.random() < _DRILLS:
+            text = next(text for text in iter(lambda: drill(rng), "") if split_of_key(text) == split)
+            yield Document(f"tasks/{split}/{number}", "tasks", text, "drill", (text,))
+            continue
         chosen = [next(source) for _ in range(rng.randrange(1, 4))]
         origin = ", ".join(sorted({exercise.family for exercise in chosen}))
         keys = tuple(exercise.key for exercise in chosen)

@@ -21,15 +21,20 @@ def addition(rng: Random) -> Exercise:
     """Two numbers of two or three digits, added column by column with carries."""
     digits = rng.choice((2, 3, 3))
     a, b = (rng.randrange(10 ** (digits - 1), 10**digits) for _ in range(2))
+    question = rng.choice((f"What is {a} + {b}?", f"Add {a} and {b}."))
+    return Exercise("addition", f"addition {a} {b}", question, str(a + b), _columns(a, b))
+
+
+def _columns(a: int, b: int) -> tuple[str, ...]:
+    """The sum worked out from the ones up; a carry is added in the next column."""
     steps, carry = [], 0
-    for place in range(digits):
+    for place in range(len(str(max(a, b)))):
         x, y = a // 10**place % 10, b // 10**place % 10
         total = x + y + carry
         left = f"{x} + {y} + {carry}" if carry else f"{x} + {y}"
         carry = total // 10
         steps.append(f"{_PLACES[place]}: {left} = {total}")
-    question = rng.choice((f"What is {a} + {b}?", f"Add {a} and {b}."))
-    return Exercise("addition", f"addition {a} {b}", question, str(a + b), tuple(steps))
+    return tuple(steps)
 
 
 def big_product(rng: Random) -> Exercise:
@@ -51,7 +56,7 @@ def units(rng: Random) -> Exercise:
             f"Convert {count} {large}s and {rest} {_plural(small, rest)} to {small}s.",
         )
     )
-    steps = (f"{count} * {factor} = {product}", f"{product} + {rest} = {product + rest}")
+    steps = (f"{count} * {factor} = {product}", f"{product} + {rest}", *_columns(product, rest))
     return Exercise("units", f"units {large} {count} {rest}", question, f"{product + rest} {small}s", steps)
 
 

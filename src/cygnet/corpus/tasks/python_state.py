@@ -20,7 +20,9 @@ def variables(rng: Random) -> Exercise:
         steps.append(step)
     asked = rng.choice(names)
     program = "\n".join(lines)
-    return Exercise("variables", f"variables {program} {asked}", f"{program}\nWhat is {asked}?", str(state[asked]), tuple(steps))
+    return Exercise(
+        "variables", f"variables {program} {asked}", f"{program}\nWhat is {asked}?", str(state[asked]), tuple(steps)
+    )
 
 
 def _assignment(rng: Random, names: list[str], state: dict[str, int]) -> tuple[str, str]:

@@ -59,8 +59,8 @@ def gather(run: Path) -> RunData:
         events={stage: _events(run / f"metrics/{stage}.jsonl") for stage in TRAINED},
         comparisons=_rows(run / "comparisons/heldout.jsonl"),
         ladder=_json(run / "arena/ladder.json"),
-        stage_samples=_rows(run / "samples/stages.jsonl"),
-        probabilities=_json(run / "samples/probabilities.json"),
+        stage_samples=_rows(run / "arena/stages.jsonl"),
+        probabilities=_json(run / "arena/probabilities.json"),
     )
 
 

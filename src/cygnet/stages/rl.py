@@ -1,0 +1,226 @@
+"""Reinforcement learning: PPO with a critic against the reward model, held near the SFT model (Ouyang et al. 2022)."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from cygnet.errors import UserError
+from cygnet.files import read_jsonl
+from cygnet.generation import Completion, Engine, Sampling
+from cygnet.model.folder import load_language_model, load_scalar_model, save_model, scalar_from
+from cygnet.stages import ppo
+from cygnet.stages.config import RlConfig
+from cygnet.stages.rollouts import Experience, lay_out, rewards_of, token_logprobs, token_values
+from cygnet.tokens.chat import render_prompt, response_text
+from cygnet.tokens.tokenizer import check_same_tokenizer
+from cygnet.training.loop import Loss, Plan, fit
+from cygnet.training.metrics import Metrics
+from cygnet.training.optimizers import adamw
+from cygnet.training.work import Work
+
+# (row of the prompts file, response, finished) → score from 0 to 1
+Gold = Callable[[dict[str, Any], str, bool], float]
+
+_ADAM_EPS = 1e-5  # as in the PPO implementations that reproduce Ziegler et al. 2019
+_BOOTSTRAP = 1_000
+
+
+def train_rl(
+    sft: Path,
+    reward: Path,
+    prompts: Path,
+    out: Path,
+    config: RlConfig,
+    work: Work,
+    gold: Gold | None = None,
+    heldout: Path | None = None,
+) -> dict[str, Any]:
+    """Tune `sft` on the prompts of a JSON Lines file and write the policy to `out`. Returns the stage's metrics.
+
+    `gold` judges answers to the `heldout` prompts before, during and after; it is only watched, never trained on.
+    """
+    check_same_tokenizer(sft, reward)
+    policy, tokenizer = load_language_model(sft)
+    reference, _ = load_language_model(sft)
+    reward_model, _ = load_scalar_model(reward)
+    learner = nn.ModuleDict({"policy": policy, "critic": scalar_from(reward_model)})
+    stage = Reinforcement(learner, reference, reward_model, Engine(policy, tokenizer), config, work.seed)
+    stage.prompts = [render_prompt(row["prompt"], tokenizer) for row in read_prompts(prompts)]
+    if heldout is not None:
+        stage.watch(read_prompts(heldout), gold)
+    optimizers = [
+        adamw(learner["policy"].parameters(), config.lr, eps=_ADAM_EPS),
+        adamw(learner["critic"].parameters(), config.critic_lr, eps=_ADAM_EPS),
+    ]
+    per_round = config.minibatches * config.epochs
+    plan = Plan(config.iterations * per_round, "linear", clip=1.0, checkpoint_every=5 * per_round, log_every=per_round)
+    metrics = fit(learner, optimizers, stage, plan, work)
+    save_model(out, policy, tokenizer)
+    evaluations = metrics.history("eval")
+    return {"episodes": config.iterations * config.rollouts, **_before_and_after(evaluations, work.seed)}
+
+
+class Reinforcement:
+    """Rounds of rollouts; a round's minibatches are the next updates. The KL coefficient outlives a round."""
+
+    name = "rl"
+    counts = "tokens"
+
+    def __init__(
+        self, learner: nn.ModuleDict, reference: Any, reward_model: Any, engine: Engine, config: RlConfig, seed: int
+    ) -> None:
+        self._policy, self._critic = learner["policy"], learner["critic"]
+        self._reference, self._reward_model, self._engine = reference, reward_model, engine
+        self._config, self._seed = config, seed
+        self._kl_coefficient = config.kl_coefficient
+        self._round: list[Experience] = []
+        self._round_metrics: dict[str, float] = {}
+        self.prompts: list[list[int]] = []
+        self._heldout: list[dict[str, Any]] = []
+        self._gold: Gold | None = None
+        per_round = config.minibatches * config.epochs
+        self._due = {
+            round(config.iterations * i / config.evaluations) * per_round for i in range(config.evaluations + 1)
+        }
+
+    def watch(self, rows: list[dict[str, Any]], gold: Gold | None) -> None:
+        """Answer these prompts when an evaluation is due, and let `gold` judge the answers."""
+        self._heldout, self._gold = rows, gold
+
+    def micro_batches(self, step: int) -> Sequence[Experience]:
+        """The next minibatch; the first of a round samples the whole round with the policy as it is."""
+        iteration, place = divmod(step, self._config.minibatches * self._config.epochs)
+        if place == 0:
+            self._round = self._collect(iteration)
+        return [self._round[place % self._config.minibatches]]
+
+    def loss(self, batch: Experience) -> Loss:
+        """Clipped policy loss plus value loss, summed over sampled tokens."""
+        answers, config = batch.answers, self._config
+        mask = answers.sampled
+        values = token_values(self._critic, answers)
+        total = ppo.value_loss(values, batch.values, batch.returns, mask, config.value_clip)
+        extras = {"value_loss": float(total.detach())}
+        if self._critic_only:
+            return Loss(total, float(mask.sum()), {**extras, **self._weighted(mask)})
+        logprobs, entropy = token_logprobs(self._policy, answers)
+        policy = ppo.policy_loss(logprobs, batch.logprobs, batch.advantages, mask, config.clip)
+        extras |= {
+            "clip_fraction": float(policy.clipped),
+            "approximate_kl": float(policy.approximate_kl),
+            "entropy": float(entropy.sum()),
+        }
+        return Loss(policy.total + total, float(mask.sum()), {**extras, **self._weighted(mask)})
+
+    def after(self, step: int, metrics: Metrics) -> None:
+        """Answer the held-out prompts when due."""
+        if step not in self._due or not self._heldout:
+            return
+        prompts = [render_prompt(row["prompt"], self._engine.tokenizer) for row in self._heldout]
+        sampling = Sampling(max_new_tokens=self._config.max_new_tokens, seed=self._seed)
+        completions = [found[0] for found in self._engine.generate(prompts, sampling)]
+        rewards = rewards_of(
+            self._reward_model, self._engine.tokenizer, prompts, completions, self._config.unfinished_reward
+        )
+        texts = [response_text(completion.tokens, self._engine.tokenizer) for completion in completions]
+        answers = lay_out(prompts, completions, self._policy.config.context_length, self._engine.tokenizer.pad_id)
+        with torch.no_grad():
+            kl = (token_logprobs(self._policy, answers)[0] - token_logprobs(self._reference, answers)[0]).sum(dim=1)
+        values: dict[str, Any] = {"reward": float(rewards.mean()), "rewards": rewards.tolist(), "kl": float(kl.mean())}
+        values["length"] = float(np.mean([len(completion.tokens) for completion in completions]))
+        if self._gold is not None:
+            finished = [completion.finish_reason == "stop" for completion in completions]
+            golds = [self._gold(*item) for item in zip(self._heldout, texts, finished, strict=True)]
+            values |= {"gold": float(np.mean(golds)), "golds": golds}
+        metrics.log("eval", step, **values)
+        for row, text in list(zip(self._heldout, texts, strict=True))[:6]:
+            metrics.log("sample", step, prompt=row["prompt"][-1]["content"], text=text)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The KL coefficient; checkpoints fall between rounds, so there is no round in hand."""
+        return {"kl_coefficient": self._kl_coefficient}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the KL coefficient up again."""
+        self._kl_coefficient = float(state["kl_coefficient"])
+
+    @torch.no_grad()
+    def _collect(self, iteration: int) -> list[Experience]:
+        """Sample answers, score them, and split them into minibatches with advantages whitened over the round."""
+        config, tokenizer = self._config, self._engine.tokenizer
+        self._critic_only = iteration < config.critic_warmup
+        prompts = self._draw(iteration)
+        sampling = Sampling(max_new_tokens=config.max_new_tokens, seed=self._seed * 100_003 + iteration + 1)
+        completions = [found[0] for found in self._engine.generate(prompts, sampling)]
+        scores = rewards_of(self._reward_model, tokenizer, prompts, completions, config.unfinished_reward)
+        parts = []
+        for start in range(0, len(prompts), len(prompts) // config.minibatches):
+            chosen = slice(start, start + len(prompts) // config.minibatches)
+            parts.append(self._experience(prompts[chosen], completions[chosen], scores[chosen]))
+        kl = float(np.mean([float(gap) for _, gaps in parts for gap in gaps]))
+        lengths = [sum(completion.sampled) for completion in completions]
+        self._round_metrics = {
+            "reward": float(scores.mean()),
+            "kl": kl,
+            "length": float(np.mean(lengths)),
+            "kl_coefficient": self._kl_coefficient,
+        }
+        self._kl_coefficient = ppo.adapt(self._kl_coefficient, kl, config.kl_target, len(prompts), config.kl_horizon)
+        experiences = [experience for experience, _ in parts]
+        whitened = ppo.whiten([item.advantages for item in experiences], [item.answers.sampled for item in experiences])
+        return [item._replace(advantages=advantages) for item, advantages in zip(experiences, whitened, strict=True)]
+
+    def _experience(
+        self, prompts: Sequence[list[int]], completions: Sequence[Completion], scores: torch.Tensor
+    ) -> tuple[Experience, torch.Tensor]:
+        """One minibatch with advantages not yet whitened, and each answer's KL to the reference in nats."""
+        config = self._config
+        answers = lay_out(prompts, completions, self._policy.config.context_length, self._engine.tokenizer.pad_id)
+        logprobs, _ = token_logprobs(self._policy, answers)
+        reference, _ = token_logprobs(self._reference, answers)
+        values = token_values(self._critic, answers)
+        rewards = ppo.token_rewards(logprobs, reference, scores, answers.sampled, self._kl_coefficient)
+        advantages, returns = ppo.generalized_advantages(
+            rewards, values, answers.sampled, config.discount, config.trace_decay
+        )
+        return Experience(answers, logprobs, values, advantages, returns), (logprobs - reference).sum(dim=1)
+
+    def _draw(self, iteration: int) -> list[list[int]]:
+        """The round's prompts: the file in seeded order, epoch after epoch."""
+        size, total = self._config.rollouts, len(self.prompts)
+        chosen = []
+        for index in range(iteration * size, (iteration + 1) * size):
+            epoch, place = divmod(index, total)
+            chosen.append(self.prompts[np.random.default_rng([self._seed, epoch]).permutation(total)[place]])
+        return chosen
+
+    def _weighted(self, mask: torch.Tensor) -> dict[str, float]:
+        """The round's own means, in the sums the loop divides by the count."""
+        return {name: value * float(mask.sum()) for name, value in self._round_metrics.items()}
+
+
+def read_prompts(path: Path) -> list[dict[str, Any]]:
+    """Rows with at least {"prompt": [messages]}. Raises UserError naming the row that has none."""
+    rows = read_jsonl(path)
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row.get("prompt"), list) or not row["prompt"]:
+            raise UserError(f'{path}, row {number}: expected {{"prompt": [messages]}}, found the keys {sorted(row)}.')
+    return rows
+
+
+def _before_and_after(evaluations: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """First and last evaluation, and the 95 % interval of the gold gain by bootstrap over the prompts."""
+    if not evaluations:
+        return {}
+    first, last = evaluations[0], evaluations[-1]
+    found = {"reward_before": first["reward"], "reward_after": last["reward"], "kl": last["kl"]}
+    if "gold" in last:
+        gains = np.array(last["golds"]) - np.array(first["golds"])
+        drawn = np.random.default_rng(seed).integers(0, len(gains), (_BOOTSTRAP, len(gains)))
+        low, high = np.quantile(gains[drawn].mean(axis=1), [0.025, 0.975])
+        found |= {"gold_before": first["gold"], "gold_after": last["gold"], "gain_ci95": [float(low), float(high)]}
+    return found
