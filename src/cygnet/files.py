@@ -33,7 +33,7 @@ def write_aside(path: Path) -> Iterator[Path]:
         _flush(temporary)
         if path.is_dir():  # a folder can't be renamed over one that has files
             _remove(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         if error.errno not in _CANNOT_WRITE:
             raise
@@ -86,7 +86,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Parse a JSON Lines file of objects. Raises UserError naming file and row when one is malformed or none is there."""
+    """Parse a JSON Lines file of objects. Raises UserError naming file and row when one is malformed, or none there."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError as error:

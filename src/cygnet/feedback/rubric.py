@@ -22,7 +22,7 @@ class Verdict(NamedTuple):
     @property
     def total(self) -> float:
         """Weighted sum of the marks, from 0 to 1."""
-        return sum(WEIGHTS[name] * mark for name, mark in self._asdict().items())
+        return sum(WEIGHTS[name] * float(mark) for name, mark in self._asdict().items())
 
 
 def judge(exercise: Exercise, response: str, finished: bool = True) -> Verdict:
@@ -46,7 +46,7 @@ def gold(row: Mapping[str, Any], response: str, finished: bool = True) -> float:
 
 
 class RubricJudge:
-    """Compares two answers by their total marks. It reads each on its own, so the order they are shown in can't matter."""
+    """Compares two answers by their total marks. It reads each on its own: the order they come in can't matter."""
 
     name = "rubric"
 
@@ -98,4 +98,4 @@ def _grounded(exercise: Exercise, reply: str) -> bool:
     if not exercise.passage:
         return True
     answer = answer_in(exercise, reply)
-    return bool(answer) and answer in exercise.passage
+    return answer is not None and answer != "" and answer in exercise.passage

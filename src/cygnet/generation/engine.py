@@ -66,7 +66,7 @@ class Engine:
 
 
 class _Batch:
-    """The state of one batch while it is decoded. Rows are (prompt, sample) pairs; finished ones are dropped in bulk."""
+    """The state of one batch while it is decoded. Rows are (prompt, sample) pairs; finished ones leave in bulk."""
 
     def __init__(self, engine: Engine, prompts: dict[int, Sequence[int]], sampling: Sampling, n: int) -> None:
         self._engine, self._sampling, self._n = engine, sampling, n
@@ -205,13 +205,10 @@ class _Batch:
 
 def _cut_at(tokens: list[int], stop: str, tokenizer: Tokenizer) -> list[int]:
     """Drop the token in which `stop` begins and all after it."""
-    text = b""
-    needle = stop.encode()
-    for kept, token in enumerate(tokens):
-        text += tokenizer.decode_bytes([token])
-        found = text.find(needle)
-        if found >= 0:
-            while len(tokenizer.decode_bytes(tokens[:kept])) > found:
-                kept -= 1
-            return tokens[:kept]
-    return tokens
+    found = tokenizer.decode_bytes(tokens).find(stop.encode())
+    if found < 0:
+        return tokens
+    kept = len(tokens)
+    while len(tokenizer.decode_bytes(tokens[:kept])) > found:
+        kept -= 1
+    return tokens[:kept]

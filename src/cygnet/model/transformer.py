@@ -1,4 +1,4 @@
-"""A Qwen3-style decoder: RMSNorm before each part, rotary positions, QK-norm with a learned gain, SwiGLU, tied embeddings.
+"""A Qwen3-style decoder: RMSNorm before each part, rotary positions, QK-norm with a gain, SwiGLU, tied embeddings.
 
 Parameter names are those of transformers' Qwen3, so a state dict is a Hugging Face checkpoint as it stands.
 Shapes: B rows, T positions, D width, H heads, K key-value heads, E head width, V vocabulary.
@@ -60,12 +60,9 @@ class Attention(nn.Module):
         """[B, T, D] → [B, T, D]. `mask` [B, 1, T, S] is True where a query may look; None means causal."""
         rows, length, _ = x.shape
         heads, kv_heads, head_width = self.shape
-        q, k, v = (
-            linear(x, self.q_proj, self.k_proj, self.v_proj)
-            .view(rows, length, heads + 2 * kv_heads, head_width)
-            .transpose(1, 2)
-            .split([heads, kv_heads, kv_heads], dim=1)
-        )
+        projected = linear(x, self.q_proj, self.k_proj, self.v_proj)
+        by_head = projected.view(rows, length, heads + 2 * kv_heads, head_width).transpose(1, 2)
+        q, k, v = torch.split(by_head, [heads, kv_heads, kv_heads], dim=1)
         q, k = rotate(self.q_norm(q), rotation), rotate(self.k_norm(k), rotation)
         if cache is not None:
             k, v = cache.extend(layer, k, v)
@@ -104,7 +101,7 @@ class Block(nn.Module):
     ) -> Tensor:
         """[B, T, D] → [B, T, D]."""
         x = x + self.self_attn(self.input_layernorm(x), rotation, mask, cache, layer)
-        return x + self.mlp(self.post_attention_layernorm(x))
+        return torch.as_tensor(x + self.mlp(self.post_attention_layernorm(x)))
 
 
 class Trunk(nn.Module):
@@ -141,9 +138,9 @@ class Backbone(nn.Module):
         self.model = Trunk(config)
         self._rotation_cache: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
         self.apply(_initialize)
-        for block in self.model.layers:  # each layer starts as the identity
-            nn.init.zeros_(block.self_attn.o_proj.weight)
-            nn.init.zeros_(block.mlp.down_proj.weight)
+        for name, parameter in self.named_parameters():
+            if name.endswith(("o_proj.weight", "down_proj.weight")):  # each layer starts as the identity
+                nn.init.zeros_(parameter)
 
     def features(
         self,

@@ -36,5 +36,5 @@ def task_accuracy(
         marks[exercise.family].append(right)
         samples.append((exercise.prompt, text))
     by_family = {name: sum(found) / len(found) for name, found in sorted(marks.items())}
-    right = sum(sum(found) for found in marks.values())
-    return TaskAccuracy(right / len(rows), by_family, samples[:_SAMPLES])
+    solved = sum(sum(found) for found in marks.values())
+    return TaskAccuracy(solved / len(rows), by_family, samples[:_SAMPLES])

@@ -75,7 +75,8 @@ class Pretraining:
         self.steps = len(self._rows) // config.rows_per_step
         if self.steps == 0:
             raise UserError(
-                f"the training tokens fill {len(self._rows)} rows but one update needs {config.rows_per_step}: add text or lower pretrain.rows_per_step."
+                f"the training tokens fill {len(self._rows)} rows but one update needs {config.rows_per_step}: "
+                "add text or lower pretrain.rows_per_step."
             )
         self.tokens = sum(
             len(self._pieces[i]) - 1 for row in self._rows[: self.steps * config.rows_per_step] for i in row

@@ -1,4 +1,4 @@
-"""The reward model: K-wise Bradley–Terry on ranked answers, all answers to a prompt in one batch (Ouyang et al. 2022)."""
+"""The reward model: K-wise Bradley–Terry on ranked answers, a prompt's answers in one batch (Ouyang et al. 2022)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -28,7 +28,7 @@ _MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, 2.0)
 
 
 class Comparison(NamedTuple):
-    """Answers to one prompt: token ids of prompt and answer together, ranks (1 is best), and the judge's scores if any."""
+    """Answers to one prompt: token ids of prompt and answer together, ranks (1 is best), the judge's scores if any."""
 
     sequences: list[list[int]]
     ranks: list[int]
@@ -109,7 +109,7 @@ class RewardModeling:
     def loss(self, batch: ComparisonBatch) -> Loss:
         """Sum over prompts of each prompt's mean pair loss."""
         scores = last_scores(self._model, batch.rows, batch.order)
-        parts = scores.split([len(group.sequences) for group in batch.groups])
+        parts = torch.split(scores, [len(group.sequences) for group in batch.groups])
         losses = [ranking_loss(part, group.ranks) for part, group in zip(parts, batch.groups, strict=True)]
         right = sum(pair_accuracy(part.detach(), group.ranks) for part, group in zip(parts, batch.groups, strict=True))
         return Loss(torch.stack(losses).sum(), float(len(losses)), {"accuracy": right})
@@ -242,7 +242,8 @@ def read_comparisons(path: Path, tokenizer: Tokenizer, context_length: int) -> l
             )
         if len(sequences) != len(ranks) or len(sequences) < 2:
             raise UserError(
-                f"{path}, row {number}: {len(sequences)} responses but {len(ranks)} ranks; there must be as many, and at least 2."
+                f"{path}, row {number}: {len(sequences)} responses but {len(ranks)} ranks; "
+                "there must be as many, and at least 2."
             )
         if max(len(sequence) for sequence in sequences) > context_length:
             raise UserError(f"{path}, row {number}: longer than the model's context of {context_length} tokens.")

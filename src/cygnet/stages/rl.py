@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from cygnet.errors import UserError
 from cygnet.files import read_jsonl
 from cygnet.generation import Completion, Engine, Sampling
 from cygnet.model.folder import load_language_model, load_scalar_model, save_model, scalar_from
+from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages import ppo
 from cygnet.stages.config import RlConfig
-from cygnet.stages.rollouts import Experience, lay_out, rewards_of, token_logprobs, token_values
+from cygnet.stages.rollouts import Experience, Learner, lay_out, rewards_of, token_logprobs, token_values
 from cygnet.tokens.chat import render_prompt, response_text
 from cygnet.tokens.tokenizer import check_same_tokenizer
 from cygnet.training.loop import Loss, Plan, fit
@@ -47,14 +47,14 @@ def train_rl(
     policy, tokenizer = load_language_model(sft)
     reference, _ = load_language_model(sft)
     reward_model, _ = load_scalar_model(reward)
-    learner = nn.ModuleDict({"policy": policy, "critic": scalar_from(reward_model)})
+    learner = Learner(policy, scalar_from(reward_model))
     stage = Reinforcement(learner, reference, reward_model, Engine(policy, tokenizer), config, work.seed)
     stage.prompts = [render_prompt(row["prompt"], tokenizer) for row in read_prompts(prompts)]
     if heldout is not None:
         stage.watch(read_prompts(heldout), gold)
     optimizers = [
-        adamw(learner["policy"].parameters(), config.lr, eps=_ADAM_EPS),
-        adamw(learner["critic"].parameters(), config.critic_lr, eps=_ADAM_EPS),
+        adamw(learner.policy.parameters(), config.lr, eps=_ADAM_EPS),
+        adamw(learner.critic.parameters(), config.critic_lr, eps=_ADAM_EPS),
     ]
     per_round = config.minibatches * config.epochs
     plan = Plan(config.iterations * per_round, "linear", clip=1.0, checkpoint_every=5 * per_round, log_every=per_round)
@@ -71,9 +71,15 @@ class Reinforcement:
     counts = "tokens"
 
     def __init__(
-        self, learner: nn.ModuleDict, reference: Any, reward_model: Any, engine: Engine, config: RlConfig, seed: int
+        self,
+        learner: Learner,
+        reference: Transformer,
+        reward_model: ScalarModel,
+        engine: Engine,
+        config: RlConfig,
+        seed: int,
     ) -> None:
-        self._policy, self._critic = learner["policy"], learner["critic"]
+        self._policy, self._critic = learner.policy, learner.critic
         self._reference, self._reward_model, self._engine = reference, reward_model, engine
         self._config, self._seed = config, seed
         self._kl_coefficient = config.kl_coefficient

@@ -4,13 +4,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cygnet.generation import Completion
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages.reward import score_sequences
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
+
+
+class Learner(nn.Module):
+    """What PPO trains: the policy, and the critic that estimates its rewards to come."""
+
+    def __init__(self, policy: Transformer, critic: ScalarModel) -> None:
+        super().__init__()
+        self.policy, self.critic = policy, critic
 
 
 class Answers(NamedTuple):

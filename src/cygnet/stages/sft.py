@@ -129,7 +129,8 @@ def read_conversations(path: Path, tokenizer: Tokenizer, context_length: int) ->
             raise UserError(f"{path}, row {number}: the assistant says nothing, so there is nothing to learn.")
         if len(item.ids) > context_length + 1:
             raise UserError(
-                f"{path}, row {number}: {len(item.ids)} tokens, but the model reads {context_length}. Shorten it, or pretrain with a longer context_length."
+                f"{path}, row {number}: {len(item.ids)} tokens, but the model reads {context_length}. "
+                "Shorten it, or pretrain with a longer context_length."
             )
         rendered.append(item)
     return rendered

@@ -63,7 +63,7 @@ def render_prompt(messages: Sequence[Message], tokenizer: "Tokenizer") -> list[i
 
 
 def response_text(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
-    """What the assistant (and its tool) wrote after the prompt, special tokens by name, the last end-of-turn removed."""
+    """What the assistant (and its tool) wrote after the prompt: special tokens by name, less the last end-of-turn."""
     kept = ids[:-1] if ids and ids[-1] == tokenizer.end_id else ids
     return tokenizer.decode(kept)
 

@@ -104,6 +104,8 @@ class Tokenizer:
 
     def _bytes_of(self, token_id: int) -> bytes:
         token = self._bpe.id_to_token(token_id)
+        if token is None:
+            raise UserError(f"the tokenizer has no token {token_id}: its ids must run from 0 without gaps.")
         if token in SPECIAL_TOKENS:
             return token.encode()
         return bytes(_BYTE_OF_CHARACTER[character] for character in token)
@@ -118,13 +120,13 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     if vocab_size < smallest:
         raise UserError(f"tokenizer.vocab_size is {vocab_size}, but 256 bytes and the special tokens need {smallest}.")
     bpe = BpeTokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(_SPLIT), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    bpe.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=[AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS],

@@ -6,13 +6,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cygnet.errors import UserError
 from cygnet.files import read_json, sha256_of, write_aside, write_json
 
 _STEP = re.compile(r"step_(\d+)")
 _KEPT = 2
+
+# what reading a file that lacks some bytes, or has others, may raise
+_DAMAGE = (UserError, SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:
@@ -46,7 +51,7 @@ def _load(path: Path) -> dict[str, Any] | None:
         if sha256_of(path / "state.safetensors") != record["sha256"]:
             return None
         state = _join(record["state"], load_file(path / "state.safetensors"))
-    except Exception:  # whatever is wrong with it, it is not to be used
+    except _DAMAGE:
         return None
     return state if isinstance(state, dict) else None
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,8 @@ from cygnet.training.schedule import Schedule, multiplier
 from cygnet.training.work import Work
 
 
-class Loss(NamedTuple):
+@dataclass(frozen=True)
+class Loss:
     """A micro-batch's loss: its sum, how many items the sum is over, and sums to log over the same count."""
 
     total: Tensor
@@ -85,7 +86,7 @@ class Plan:
         return done % every == 0 and done < self.steps
 
 
-def fit(model: nn.Module, optimizers: list[Optimizer], stage: Stage, plan: Plan, work: Work) -> Metrics:
+def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: Plan, work: Work) -> Metrics:
     """Train to `plan.steps`, resuming from the newest checkpoint in `work.checkpoints`.
 
     Losses are sums; gradients are divided by the count over all micro-batches, so how a batch is split does not
@@ -128,7 +129,7 @@ def fit(model: nn.Module, optimizers: list[Optimizer], stage: Stage, plan: Plan,
     return metrics
 
 
-def update(model: nn.Module, optimizers: list[Optimizer], stage: Stage, step: int, clip: float) -> dict[str, float]:
+def update(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, step: int, clip: float) -> dict[str, float]:
     """One optimizer step; returns the mean loss and extras, and the count under "count"."""
     sums: dict[str, float] = {"loss": 0.0}
     count = 0.0
@@ -145,7 +146,8 @@ def update(model: nn.Module, optimizers: list[Optimizer], stage: Stage, step: in
         )
     if not torch.isfinite(torch.tensor(sums["loss"])):
         raise UserError(
-            f"{stage.name}: the loss is not finite at step {step}. Lower the learning rate; the last checkpoint is kept."
+            f"{stage.name}: the loss is not finite at step {step}. Lower the learning rate. "
+            "The last checkpoint is kept."
         )
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     torch._foreach_div_(gradients, count)
@@ -180,14 +182,14 @@ def _keep_freed_memory() -> None:
         return  # another C library: nothing to tune
 
 
-def _set_lr(optimizers: list[Optimizer], peaks: list[list[float]], scale: float) -> None:
+def _set_lr(optimizers: Sequence[Optimizer], peaks: list[list[float]], scale: float) -> None:
     for optimizer, group_peaks in zip(optimizers, peaks, strict=True):
         for group, peak in zip(optimizer.param_groups, group_peaks, strict=True):
             group["lr"] = peak * scale
 
 
 def _save(
-    model: nn.Module, optimizers: list[Optimizer], stage: Stage, work: Work, step: int, seconds: float, items: float
+    model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, work: Work, step: int, seconds: float, items: float
 ) -> None:
     state = {
         "model": model.state_dict(),
@@ -200,7 +202,7 @@ def _save(
     save_checkpoint(work.checkpoints, step, state)
 
 
-def _resume(model: nn.Module, optimizers: list[Optimizer], stage: Stage, work: Work) -> tuple[int, float, float]:
+def _resume(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, work: Work) -> tuple[int, float, float]:
     found = latest_checkpoint(work.checkpoints)
     if found is None:
         return 0, 0.0, 0.0

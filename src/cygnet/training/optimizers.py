@@ -51,7 +51,7 @@ class Muon(Optimizer):
 def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
     """[N, rows, columns] → nearest matrices with all singular values about 1, by Newton–Schulz in bfloat16."""
     a, b, c = _NEWTON_SCHULZ
-    x = stack.bfloat16()
+    x: Tensor = stack.bfloat16()
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
@@ -63,7 +63,8 @@ def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
 
 def muon_and_adamw(model: nn.Module, matrix_lr: float, other_lr: float, weight_decay: float = 0.0) -> list[Optimizer]:
     """Muon for the layers' matrices; AdamW for embeddings, norms and heads (Jordan et al. 2024)."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (matrices if parameter.ndim == 2 and ".layers." in name else others).append(parameter)
     return [Muon(matrices, matrix_lr, weight_decay=weight_decay), adamw(others, other_lr, weight_decay=0.0)]
