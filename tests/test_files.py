@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import os
 from pathlib import Path
 from typing import NoReturn
@@ -47,6 +48,11 @@ def test_other_failures_are_not_called_a_full_disk(tmp_path: Path) -> None:
         (tmp_path / "missing").read_text()
 
 
+def test_a_files_hash_is_the_one_that_other_tools_print(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"swan" * 100_000)
+    assert sha256_of(tmp_path / "file") == hashlib.sha256(b"swan" * 100_000).hexdigest()
+
+
 def test_a_folders_hash_depends_on_names_and_contents(tmp_path: Path) -> None:
     def folder(name: str, files: dict[str, str]) -> str:
         for file, text in files.items():
@@ -64,6 +70,8 @@ def test_json_comes_back(tmp_path: Path) -> None:
     value = {"name": "cygné", "numbers": [1, 2.5, None]}
     write_json(tmp_path / "a.json", value)
     assert read_json(tmp_path / "a.json") == value
+    (tmp_path / "swan.jsonl").write_text(r'{"a whole pair": "\ud83e\udda2", "a backslash": "\\ud83e"}')
+    assert read_jsonl(tmp_path / "swan.jsonl") == [{"a whole pair": "🦢", "a backslash": "\\ud83e"}]
     write_jsonl(tmp_path / "a.jsonl", [value, {"text": "two\nlines\u2028here"}])
     assert read_jsonl(tmp_path / "a.jsonl") == [value, {"text": "two\nlines\u2028here"}]
 
@@ -76,6 +84,7 @@ def test_json_comes_back(tmp_path: Path) -> None:
         (b'{"a": 1}\n{oops\n', r"rows.jsonl, row 2: not valid JSON"),
         (b'{"a": 1}\n\n[1]\n', "row 3: expected an object, found list"),
         (b"\xff\xfe", "is not UTF-8 text"),
+        (b'{"a": 1}\n{"a": ["half of a swan: \\ud83e"]}\n', "row 2: has half of a surrogate pair"),
     ],
 )
 def test_bad_rows_are_named(tmp_path: Path, data: bytes, message: str) -> None:

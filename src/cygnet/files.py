@@ -58,14 +58,13 @@ def _flush(path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file, or of a folder (its files' relative names and contents, in sorted order)."""
+    """Hex SHA-256 of a file, as `sha256sum` prints it; of a folder, over its files' sorted names and their hashes."""
+    if path.is_file():
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
     digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(child for child in path.rglob("*") if child.is_file())
-    for file in files:
-        if path.is_dir():
-            digest.update(str(file.relative_to(path)).encode())
-        with file.open("rb") as handle:
-            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    for file in sorted(child for child in path.rglob("*") if child.is_file()):
+        digest.update(str(file.relative_to(path)).encode() + bytes.fromhex(sha256_of(file)))
     return digest.hexdigest()
 
 
@@ -106,7 +105,14 @@ def _parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
         raise UserError(f"{path}, row {number}: not valid JSON ({error}).") from error
     if not isinstance(row, dict):
         raise UserError(f"{path}, row {number}: expected an object, found {type(row).__name__}.")
+    if "\\ud" in line.lower() and not _is_unicode(json.dumps(row, ensure_ascii=False)):
+        raise UserError(f"{path}, row {number}: has half of a surrogate pair (\\ud8xx), which is no character.")
     return row
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether text can be written as UTF-8. JSON may spell halves of surrogate pairs, which can't."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -24,6 +24,12 @@ def test_bytes_are_in_the_stated_proportions_without_repeats(corpus: Path) -> No
     assert len(set(texts)) == len(texts)
 
 
+@pytest.mark.parametrize("share", [0.0, -0.5, float("nan")])
+def test_a_share_that_is_no_share(corpus: Path, share: float) -> None:
+    with pytest.raises(UserError, match=r"proportions\.docs is .*: it must be above 0"):
+        tokenizer_texts(corpus, {"docs": share, "code": 1.0}, seed=1)
+
+
 def test_a_source_that_is_not_there(corpus: Path) -> None:
     with pytest.raises(UserError, match="'tasks' is not a source of the corpus"):
         tokenizer_texts(corpus, {"docs": 0.5, "tasks": 0.5}, seed=1)
