@@ -11,11 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cygnet.errors import UserError
-from cygnet.files import read_jsonl
 from cygnet.model.folder import load_language_model, save_model, scalar_from
 from cygnet.model.transformer import ScalarModel
 from cygnet.stages.config import RewardConfig
-from cygnet.tokens.chat import render_prompt, response_text
+from cygnet.stages.ranked_answers import Comparison, read_comparisons
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
@@ -25,14 +24,6 @@ from cygnet.training.work import Work
 
 _BOOTSTRAP = 1_000
 _MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, 2.0)
-
-
-class Comparison(NamedTuple):
-    """Answers to one prompt: token ids of prompt and answer together, ranks (1 is best), the judge's scores if any."""
-
-    sequences: list[list[int]]
-    ranks: list[int]
-    scores: list[float]
 
 
 class ComparisonBatch(NamedTuple):
@@ -93,7 +84,7 @@ class RewardModeling:
         self._train = [item for item in train if better_pairs(item.ranks).any()]
         if not self._train:
             raise UserError("every comparison is a tie: there is nothing for a reward model to learn.")
-        self._heldout = heldout
+        self._heldout = [item for item in heldout if better_pairs(item.ranks).any()]
         self.steps = max(1, round(config.epochs * len(self._train) / config.prompts_per_step))
 
     def micro_batches(self, step: int) -> Sequence[ComparisonBatch]:
@@ -127,18 +118,18 @@ class RewardModeling:
         """Nothing to take up."""
 
 
-def better_pairs(ranks: Sequence[int]) -> Tensor:
+def better_pairs(ranks: Sequence[float]) -> Tensor:
     """[K, K] True where the row's answer is ranked better than the column's; ties are False both ways."""
     values = torch.tensor(ranks)
     return values[:, None] < values[None, :]
 
 
-def ranking_loss(scores: Tensor, ranks: Sequence[int]) -> Tensor:
+def ranking_loss(scores: Tensor, ranks: Sequence[float]) -> Tensor:
     """Mean of -log σ(r_better - r_worse) over the ordered pairs of [K] scores (Ouyang et al. 2022, eq. 1)."""
     return -F.logsigmoid(_differences(scores, ranks)).mean()
 
 
-def pair_accuracy(scores: Tensor, ranks: Sequence[int]) -> float:
+def pair_accuracy(scores: Tensor, ranks: Sequence[float]) -> float:
     """Share of ordered pairs whose better answer scores higher; equal scores are half right."""
     differences = _differences(scores, ranks)
     return float(((differences > 0) + 0.5 * (differences == 0)).mean())
@@ -173,10 +164,16 @@ def last_scores(model: ScalarModel, rows: Rows, order: Sequence[int]) -> Tensor:
 
 @torch.no_grad()
 def score_sequences(model: ScalarModel, tokenizer: Tokenizer, sequences: Sequence[list[int]]) -> Tensor:
-    """Raw scores of whole sequences (prompt and answer), packed 256 at a time."""
+    """Raw scores of whole sequences (prompt and answer), packed 256 at a time.
+
+    Raises UserError when one is longer than the model reads.
+    """
+    longest, context = max(len(sequence) for sequence in sequences), model.config.context_length
+    if longest > context:
+        raise UserError(f"an answer with its prompt has {longest} tokens, but the reward model reads {context}.")
     parts = []
     for start in range(0, len(sequences), 256):
-        rows, order = pack_whole(sequences[start : start + 256], model.config.context_length, tokenizer.pad_id)
+        rows, order = pack_whole(sequences[start : start + 256], context, tokenizer.pad_id)
         parts.append(last_scores(model, rows, order))
     return torch.cat(parts)
 
@@ -184,18 +181,20 @@ def score_sequences(model: ScalarModel, tokenizer: Tokenizer, sequences: Sequenc
 def heldout_accuracy(
     model: ScalarModel, tokenizer: Tokenizer, heldout: Sequence[Comparison], seed: int
 ) -> dict[str, Any]:
-    """Accuracy over held-out pairs, its 95 % interval (prompts, not pairs, are resampled), and accuracy by margin."""
-    kept = [item for item in heldout if better_pairs(item.ranks).any()]
-    scores = [score_sequences(model, tokenizer, item.sequences) for item in kept]
-    pairs = np.array([int(better_pairs(item.ranks).sum()) for item in kept])
-    right = np.array([pair_accuracy(score, item.ranks) for score, item in zip(scores, kept, strict=True)]) * pairs
-    drawn = np.random.default_rng(seed).integers(0, len(kept), (_BOOTSTRAP, len(kept)))
+    """Accuracy over held-out pairs, its 95 % interval (prompts, not pairs, are resampled), and accuracy by margin.
+
+    Every comparison must have a pair that doesn't tie.
+    """
+    scores = [score_sequences(model, tokenizer, item.sequences) for item in heldout]
+    pairs = np.array([int(better_pairs(item.ranks).sum()) for item in heldout])
+    right = np.array([pair_accuracy(score, item.ranks) for score, item in zip(scores, heldout, strict=True)]) * pairs
+    drawn = np.random.default_rng(seed).integers(0, len(heldout), (_BOOTSTRAP, len(heldout)))
     low, high = np.quantile(right[drawn].sum(axis=1) / pairs[drawn].sum(axis=1), [0.025, 0.975])
     return {
         "heldout_pair_accuracy": float(right.sum() / pairs.sum()),
         "ci95": [float(low), float(high)],
         "heldout_comparisons": int(pairs.sum()),
-        "by_margin": _by_margin(scores, kept),
+        "by_margin": _by_margin(scores, heldout),
     }
 
 
@@ -215,37 +214,6 @@ def _by_margin(scores: Sequence[Tensor], comparisons: Sequence[Comparison]) -> l
     return found
 
 
-def _differences(values: Tensor, ranks: Sequence[int]) -> Tensor:
+def _differences(values: Tensor, ranks: Sequence[float]) -> Tensor:
     """Better minus worse, for every ordered pair."""
     return (values[:, None] - values[None, :])[better_pairs(ranks)]
-
-
-def read_comparisons(path: Path, tokenizer: Tokenizer, context_length: int) -> list[Comparison]:
-    """Read ranked answers. Token ids are used as recorded; text is encoded where there are none.
-
-    Raises UserError naming the row that is malformed or too long.
-    """
-    found = []
-    for number, row in enumerate(read_jsonl(path), 1):
-        try:
-            prompt, responses, ranks = row["prompt"], row["responses"], row["ranks"]
-            answers = row.get("tokens") or [[*tokenizer.encode(text), tokenizer.end_id] for text in responses]
-            sequences = [[*render_prompt(prompt, tokenizer), *answer] for answer in answers]
-            same = all(
-                response_text(answer, tokenizer) == text for answer, text in zip(answers, responses, strict=False)
-            )
-        except (KeyError, TypeError, IndexError) as error:
-            raise UserError(f'{path}, row {number}: expected {{"prompt", "responses", "ranks"}} ({error}).') from error
-        if not same:
-            raise UserError(
-                f"{path}, row {number}: its token ids do not spell its responses: it was made with another tokenizer."
-            )
-        if len(sequences) != len(ranks) or len(sequences) < 2:
-            raise UserError(
-                f"{path}, row {number}: {len(sequences)} responses but {len(ranks)} ranks; "
-                "there must be as many, and at least 2."
-            )
-        if max(len(sequence) for sequence in sequences) > context_length:
-            raise UserError(f"{path}, row {number}: longer than the model's context of {context_length} tokens.")
-        found.append(Comparison(sequences, list(ranks), list(row.get("scores") or [])))
-    return found

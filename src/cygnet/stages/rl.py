@@ -15,8 +15,8 @@ from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages import ppo
 from cygnet.stages.config import RlConfig
 from cygnet.stages.rollouts import Experience, Learner, lay_out, rewards_of, token_logprobs, token_values
-from cygnet.tokens.chat import render_prompt, response_text
-from cygnet.tokens.tokenizer import check_same_tokenizer
+from cygnet.tokens.chat import read_messages, render_prompt, response_text
+from cygnet.tokens.tokenizer import Tokenizer, check_same_tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import adamw
@@ -42,16 +42,25 @@ def train_rl(
     """Tune `sft` on the prompts of a JSON Lines file and write the policy to `out`. Returns the stage's metrics.
 
     `gold` judges answers to the `heldout` prompts before, during and after; it is only watched, never trained on.
+
+    Raises:
+        UserError: for malformed rows, prompts as long as the context, or models that don't fit each other.
     """
     check_same_tokenizer(sft, reward)
     policy, tokenizer = load_language_model(sft)
     reference, _ = load_language_model(sft)
     reward_model, _ = load_scalar_model(reward)
+    if reward_model.config.context_length < policy.config.context_length:
+        raise UserError(
+            f"{reward} reads {reward_model.config.context_length} tokens, but {sft} may write "
+            f"{policy.config.context_length}: it couldn't score the longest answers."
+        )
     learner = Learner(policy, scalar_from(reward_model))
     stage = Reinforcement(learner, reference, reward_model, Engine(policy, tokenizer), config, work.seed)
-    stage.prompts = [render_prompt(row["prompt"], tokenizer) for row in read_prompts(prompts)]
+    context = policy.config.context_length
+    stage.prompts = [render_prompt(row["prompt"], tokenizer) for row in read_prompts(prompts, tokenizer, context)]
     if heldout is not None:
-        stage.watch(read_prompts(heldout), gold)
+        stage.watch(read_prompts(heldout, tokenizer, context), gold)
     optimizers = [
         adamw(learner.policy.parameters(), config.lr, eps=_ADAM_EPS),
         adamw(learner.critic.parameters(), config.critic_lr, eps=_ADAM_EPS),
@@ -209,12 +218,18 @@ class Reinforcement:
         return {name: value * float(mask.sum()) for name, value in self._round_metrics.items()}
 
 
-def read_prompts(path: Path) -> list[dict[str, Any]]:
-    """Rows with at least {"prompt": [messages]}. Raises UserError naming the row that has none."""
+def read_prompts(path: Path, tokenizer: Tokenizer, context_length: int) -> list[dict[str, Any]]:
+    """Rows with at least {"prompt": [messages]}. Raises UserError naming the row that has none, or too long a one."""
     rows = read_jsonl(path)
     for number, row in enumerate(rows, 1):
-        if not isinstance(row.get("prompt"), list) or not row["prompt"]:
+        if "prompt" not in row:
             raise UserError(f'{path}, row {number}: expected {{"prompt": [messages]}}, found the keys {sorted(row)}.')
+        try:
+            length = len(render_prompt(read_messages(row["prompt"]), tokenizer))
+        except UserError as error:
+            raise UserError(f"{path}, row {number}: {error}") from error
+        if length >= context_length:
+            raise UserError(f"{path}, row {number}: {length} tokens leave no room to answer in {context_length}.")
     return rows
 
 

@@ -14,7 +14,7 @@ from cygnet.model.transformer import Transformer
 from cygnet.stages.accuracy import task_accuracy
 from cygnet.stages.config import SftConfig
 from cygnet.stages.held_out import token_nats
-from cygnet.tokens.chat import Rendered, render
+from cygnet.tokens.chat import Rendered, read_messages, render
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
@@ -119,10 +119,10 @@ def read_conversations(path: Path, tokenizer: Tokenizer, context_length: int) ->
     """Render every row's messages. Raises UserError naming the row that has none, is too long or has no answer."""
     rendered = []
     for number, row in enumerate(read_jsonl(path), 1):
-        if not isinstance(row.get("messages"), list):
+        if "messages" not in row:
             raise UserError(f'{path}, row {number}: expected {{"messages": [...]}}, found the keys {sorted(row)}.')
         try:
-            item = render(row["messages"], tokenizer)
+            item = render(read_messages(row["messages"]), tokenizer)
         except UserError as error:
             raise UserError(f"{path}, row {number}: {error}") from error
         if not any(item.mask):

@@ -41,10 +41,17 @@ def tool_call(code: str) -> Message:
     return {"role": "assistant", "content": "", "tool_calls": [call]}
 
 
+def read_messages(value: Any) -> list[Message]:
+    """What a file gives as messages, if it is a list of objects; otherwise raises UserError."""
+    if not isinstance(value, list) or not value or not all(isinstance(message, dict) for message in value):
+        raise UserError('expected a list of messages, each {"role": ..., "content": ...}.')
+    return value
+
+
 def render(messages: Sequence[Message], tokenizer: "Tokenizer") -> Rendered:
     """Ids and assistant mask of whole messages. The end-of-turn token after the assistant's words is theirs too.
 
-    Raises UserError for an unknown role or content that is not text.
+    Raises UserError for an unknown role, content that is not text, or a tool call of another shape than `tool_call`'s.
     """
     ids, mask = [tokenizer.bos_id], [False]
     for message in messages:
@@ -78,7 +85,18 @@ def response_messages(messages: Sequence[Message]) -> str:
 
 
 def _code(message: Message) -> str:
-    return str(message["tool_calls"][0]["function"]["arguments"]["code"])
+    """The expression of the one tool call an assistant message makes in place of words."""
+    try:
+        (call,) = message["tool_calls"]
+        code = call["function"]["arguments"]["code"]
+    except (TypeError, ValueError, LookupError):
+        code = None
+    if message["role"] != "assistant" or message.get("content") or not isinstance(code, str):
+        raise UserError(
+            "a tool call must stand alone in an assistant message without content, "
+            'with function.arguments {"code": expression}.'
+        )
+    return code
 
 
 def _body(message: Message, tokenizer: "Tokenizer") -> list[int]:

@@ -63,8 +63,11 @@ class Tokenizer:
         write_json(folder / "tokenizer_config.json", _CONFIG)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of `text`, without special tokens."""
-        return list(self._bpe.encode(text, add_special_tokens=False).ids)
+        """Token ids of `text`, without special tokens. Raises UserError for text that can't be written as UTF-8."""
+        try:
+            return list(self._bpe.encode(text, add_special_tokens=False).ids)
+        except TypeError as error:  # terminals and JSON may give halves of surrogate pairs
+            raise UserError(f"not valid Unicode text, so it can't be encoded: {text[:60]!a}") from error
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` for many texts, in parallel."""
