@@ -1,0 +1,41 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cygnet.errors import UserError
+from cygnet.model.config import ModelConfig
+
+
+@given(st.integers(1, 40))
+def test_the_dial_sets_everything(depth: int) -> None:
+    config = ModelConfig.from_depth(depth, vocab_size=500, context_length=128)
+    assert (config.layers, config.width) == (depth, 32 * depth)
+    assert config.heads * config.head_width == config.width
+    assert config.ffn_width % 32 == 0
+    assert 0 <= config.ffn_width - 8 * config.width / 3 < 32
+
+
+def test_a_config_comes_back_from_huggingface_form() -> None:
+    config = ModelConfig(500, 64, 3, 96, heads=6, kv_heads=2, head_width=16, ffn_width=256, rope_theta=5e5)
+    assert ModelConfig.from_huggingface(config.to_huggingface()) == config
+
+
+def test_shapes_that_cannot_be() -> None:
+    with pytest.raises(UserError, match="depth must be at least 1, not 0"):
+        ModelConfig.from_depth(0, 500, 64)
+    with pytest.raises(UserError, match="4 attention heads can't share 3 key-value heads evenly"):
+        ModelConfig(500, 64, 1, 64, heads=4, kv_heads=3, head_width=16, ffn_width=128)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": "llama"}, "only tied Qwen3 models load here so far, not 'llama'"),
+        ({"tie_word_embeddings": False}, "only tied Qwen3 models"),
+        ({"hidden_size": None}, "lacks 'hidden_size'"),
+    ],
+)
+def test_other_architectures_are_refused(change: dict, message: str) -> None:
+    fields = {**ModelConfig.from_depth(1, 500, 64).to_huggingface(), **change}
+    with pytest.raises(UserError, match=message):
+        ModelConfig.from_huggingface({name: value for name, value in fields.items() if value is not None})

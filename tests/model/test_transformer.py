@@ -1,0 +1,76 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from cygnet.model.config import ModelConfig
+from cygnet.model.transformer import ScalarModel, Transformer, rotate, rotations
+
+SHAPES = [{}, {"heads": 4, "kv_heads": 2, "head_width": 16}, {"heads": 2, "kv_heads": 1, "head_width": 8}]
+
+
+@pytest.fixture
+def tokens() -> torch.Tensor:
+    return torch.randint(0, 300, (3, 20), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_place_does_not_see_the_future(build, tokens: torch.Tensor, shape: dict[str, int]) -> None:
+    model = build(**shape)
+    before = model(tokens)
+    changed = tokens.clone()
+    changed[:, 12:] = 7
+    after = model(changed)
+    torch.testing.assert_close(before[:, :12], after[:, :12])
+    assert (before[:, 12:] - after[:, 12:]).abs().amax(dim=-1).min() > 1e-3
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_of_a_batch_do_not_see_each_other(build, tokens: torch.Tensor, shape: dict[str, int]) -> None:
+    model = build(**shape)
+    torch.testing.assert_close(model(tokens)[1:2], model(tokens[1:2]), rtol=1e-4, atol=1e-5)
+
+
+def test_default_positions_and_mask_are_those_of_one_plain_sequence(build, tokens: torch.Tensor) -> None:
+    model = build()
+    positions = torch.arange(20).expand(3, 20)
+    mask = torch.ones(20, 20, dtype=torch.bool).tril().expand(3, 1, 20, 20)
+    torch.testing.assert_close(model(tokens), model(tokens, positions, mask), rtol=1e-4, atol=1e-5)
+
+
+def test_only_distances_matter(build, tokens: torch.Tensor) -> None:
+    model = build()
+    here, there = torch.arange(20).expand(3, 20), torch.arange(30, 50).expand(3, 20)
+    mask = torch.ones(20, 20, dtype=torch.bool).tril().expand(3, 1, 20, 20)
+    torch.testing.assert_close(model(tokens, here, mask), model(tokens, there, mask), rtol=1e-3, atol=1e-4)
+
+
+def test_rotation_keeps_lengths_and_turns_by_distance() -> None:
+    cos, sin = rotations(length=50, width=8, theta=10_000.0)
+    q, k = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(0))
+    at = [rotate(q, (cos[p : p + 1], sin[p : p + 1])) for p in range(50)]
+    torch.testing.assert_close(at[30].norm(), q.norm())
+    dots = [(at[p] * rotate(k, (cos[p + 5 : p + 6], sin[p + 5 : p + 6]))).sum() for p in (0, 17, 40)]
+    torch.testing.assert_close(dots[1:], [dots[0]] * 2)
+
+
+def test_a_new_model_starts_as_the_identity(tokens: torch.Tensor) -> None:
+    model = Transformer(ModelConfig.from_depth(3, 300, 64))
+    embeddings = model.model.embed_tokens.weight
+    normalized = F.rms_norm(embeddings[tokens], (96,), eps=1e-6)
+    torch.testing.assert_close(model(tokens), normalized @ embeddings.T)
+
+
+def test_bfloat16_is_the_same_up_to_its_precision(build, tokens: torch.Tensor) -> None:
+    model = build()
+    exact = model(tokens)
+    model.compute_dtype = torch.bfloat16
+    rounded = model(tokens)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    assert F.cosine_similarity(rounded.flatten(), exact.flatten(), dim=0) > 0.999
+
+
+def test_a_scalar_model_gives_one_number_a_place(build, tokens: torch.Tensor) -> None:
+    model = build(ScalarModel)
+    assert model(tokens).shape == (3, 20)
+    torch.testing.assert_close(model(tokens), model.features(tokens) @ model.score.weight[0])
