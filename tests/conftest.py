@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,12 @@ from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _TEXTS = ["What is it? It is a swan, or 2 + 2 = 4 swans.", "def swan(a, b):\n    return a * b\n", "Héllo, wörld 🦢"]
+
+_TINY = [
+    *("smoke", "threads=1", "depth=1", 'corpus.sources=["tasks"]', "corpus.task_documents=500"),
+    *("tokens.proportions={tasks=1.0}", "tokens.train_tokens=120_000", "pretrain.rows_per_step=4"),
+    *("rl.iterations=8", "rl.rollouts=8"),
+]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -60,3 +67,20 @@ def build(tokenizer: Tokenizer) -> Build:
         return model
 
     return build
+
+
+@pytest.fixture(scope="session")
+def tiny() -> list[str]:
+    """A recipe and settings that make the whole recipe take seconds."""
+    return list(_TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of it. Whoever changes anything in it copies it first."""
+    from cygnet.recipe.load import load_recipe
+    from cygnet.recipe.run import run_recipe
+
+    folder = tmp_path_factory.mktemp("runs") / "smoke"
+    run_recipe(load_recipe(tiny), folder, progress=False)
+    return folder

@@ -13,21 +13,14 @@ from cygnet.recipe.load import load_recipe
 from cygnet.recipe.run import run_recipe
 
 MODELS = ("base", "sft", "reward", "rl")
-TINY = [
-    *("smoke", "threads=1", "depth=1", 'corpus.sources=["tasks"]', "corpus.task_documents=500"),
-    *("tokens.proportions={tasks=1.0}", "tokens.train_tokens=120_000", "pretrain.rows_per_step=4"),
-    *("rl.iterations=8", "rl.rollouts=8"),
-]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "smoke"
-    run_recipe(load_recipe(TINY), folder, progress=False)
-    return folder
+@pytest.fixture
+def run(tiny_run: Path) -> Path:
+    return tiny_run
 
 
-def test_a_run_ends_with_all_its_artifacts(run: Path) -> None:
+def test_a_run_ends_with_all_its_artifacts(run: Path, tiny: list[str]) -> None:
     names = {path.name for path in run.iterdir() if not path.name.startswith(".")}
     assert names == {
         *MODELS,
@@ -36,7 +29,7 @@ def test_a_run_ends_with_all_its_artifacts(run: Path) -> None:
     }
     steps = "corpus tokenizer tokens pretrain conversations sft comparisons reward rl rank report"
     assert list(read_json(run / "lineage.json")["stages"]) == steps.split()
-    assert read_json(run / "recipe.json") == load_recipe(TINY).to_json()
+    assert read_json(run / "recipe.json") == load_recipe(tiny).to_json()
 
 
 def test_the_report_knows_every_stage(run: Path) -> None:
@@ -47,27 +40,27 @@ def test_the_report_knows_every_stage(run: Path) -> None:
     assert {row["player"] for row in report["ladder"]} >= {"base", "sft", "rl"}
 
 
-def test_a_finished_run_imports_no_torch_and_changes_nothing(run: Path) -> None:
+def test_a_finished_run_imports_no_torch_and_changes_nothing(run: Path, tiny: list[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
     program = "import sys; from cygnet.cli.main import run_command as run; code = run(sys.argv[1:])"
     check = "assert 'torch' not in sys.modules; sys.exit(code)"
-    command = [sys.executable, "-c", f"{program}; {check}", "run", *TINY, "--out", str(run)]
+    command = [sys.executable, "-c", f"{program}; {check}", "run", *tiny, "--out", str(run)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "Report:" in done.stdout
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "rl"])
-def test_a_killed_run_ends_as_an_uninterrupted_one(run: Path, tmp_path: Path, stage: str) -> None:
+def test_a_killed_run_ends_as_an_uninterrupted_one(run: Path, tiny: list[str], tmp_path: Path, stage: str) -> None:
     folder = tmp_path / "killed"
-    command = [sys.executable, "-m", "cygnet", "run", *TINY, "--out", str(folder)]
+    command = [sys.executable, "-m", "cygnet", "run", *tiny, "--out", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
         while not list(folder.glob(f"checkpoints/{stage}/step_*")):
             assert process.poll() is None, "the run ended before it could be killed"
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     assert not (folder / ("base" if stage == "pretrain" else stage)).exists()
-    run_recipe(load_recipe(TINY), folder, progress=False)
+    run_recipe(load_recipe(tiny), folder, progress=False)
     for model in MODELS:
         assert sha256_of(folder / model) == sha256_of(run / model), model
     assert read_json(folder / "arena/ladder.json") == read_json(run / "arena/ladder.json")
