@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
+from cygnet.files import write_aside
+
 _PLAIN_EVERY_SECONDS = 5.0
 
 
@@ -18,9 +20,9 @@ class Metrics:
     """
 
     def __init__(self, path: Path, resume_step: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         kept = [line for line in _lines(path) if json.loads(line)["step"] <= resume_step] if resume_step else []
-        path.write_text("".join(kept), encoding="utf-8")
+        with write_aside(path) as temporary:
+            temporary.write_text("".join(kept), encoding="utf-8")
         self._path = path
 
     def log(self, event: str, step: int, **values: Any) -> None:

@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cygnet.training import checkpoint
+from cygnet.training.checkpoint import latest_checkpoint, save_checkpoint
+from cygnet.training.optimizers import muon_and_adamw
+
+STATE = {
+    "tensors": {
+        "a.b": torch.arange(6).view(2, 3),
+        "half": torch.randn(3, dtype=torch.bfloat16),
+        "scalar": torch.ones(()),
+    },
+    "list": [torch.tensor([True, False]), {"deeper": [torch.zeros(0), None, "text 🦢", -1, 0.1, True]}],
+    "by number": {0: {"step": torch.tensor(3.0)}, 7: [1, 2]},
+    "empty": {"list": [], "dict": {}},
+    "random": torch.get_rng_state(),
+}
+
+
+def same(one: object, other: object) -> bool:
+    if isinstance(one, torch.Tensor):
+        return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return isinstance(other, dict) and list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and one == other
+
+
+def test_nested_state_comes_back(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 30, STATE)
+    found = latest_checkpoint(tmp_path)
+    assert found is not None
+    assert found[0] == 30
+    assert same(found[1], STATE)
+
+
+def test_optimizers_go_on_from_a_checkpoint(build, tmp_path: Path) -> None:
+    def steps(model: nn.Module, optimizers: list[torch.optim.Optimizer], seeds: range) -> None:
+        for seed in seeds:
+            tokens = torch.randint(0, 300, (2, 16), generator=torch.Generator().manual_seed(seed))
+            model(tokens).logsumexp(-1).sum().backward()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+
+    straight = build()
+    optimizers = muon_and_adamw(straight, 0.02, 0.01)
+    steps(straight, optimizers, range(3))
+    state = {"model": straight.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
+    save_checkpoint(tmp_path, 3, state)
+    steps(straight, optimizers, range(3, 6))
+
+    resumed = build(seed=5)
+    others = muon_and_adamw(resumed, 0.02, 0.01)
+    found = latest_checkpoint(tmp_path)
+    assert found is not None
+    resumed.load_state_dict(found[1]["model"])
+    for optimizer, saved in zip(others, found[1]["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    steps(resumed, others, range(3, 6))
+    assert all(map(torch.equal, straight.state_dict().values(), resumed.state_dict().values()))
+
+
+def test_the_newest_two_are_kept(tmp_path: Path) -> None:
+    assert latest_checkpoint(tmp_path) is None
+    for step in (9, 10, 100, 20):
+        save_checkpoint(tmp_path, step, {"step": step})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_00000020", "step_00000100"]
+    assert latest_checkpoint(tmp_path) == (100, {"step": 100})
+
+
+@pytest.mark.parametrize("name", ["state.json", "state.safetensors"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "changed", "gone"])
+def test_a_damaged_one_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, damage: str
+) -> None:
+    for step in (10, 20):
+        save_checkpoint(tmp_path, step, {"weights": torch.full((100,), step)})
+    file = tmp_path / "step_00000020" / name
+    data = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes({"cut": data[:-5], "empty": b"", "changed": data[:-1] + b"\xff"}[damage])
+    found = latest_checkpoint(tmp_path)
+    assert found is not None
+    assert found[0] == 10
+    assert found[1]["weights"].tolist() == [10] * 100
+    assert "step_00000020 is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"sha256": "0", "state": {}}', "null"])
+def test_when_all_are_damaged_there_is_none(tmp_path: Path, text: str) -> None:
+    save_checkpoint(tmp_path, 10, STATE)
+    (tmp_path / "step_00000010/state.json").write_text(text)
+    assert latest_checkpoint(tmp_path) is None
+
+
+def test_half_a_write_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path, 10, {"step": 10})
+
+    def half(tensors: dict, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save_file", half)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path, 20, {"step": 20})
+    assert [path.name for path in tmp_path.iterdir()] == ["step_00000010"]
+    (tmp_path / ".step_00000020.writing-1").mkdir()  # as kill -9 would leave it
+    assert latest_checkpoint(tmp_path) == (10, {"step": 10})

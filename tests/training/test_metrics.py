@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cygnet.training.metrics import Metrics, Progress
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "metrics/stage.jsonl"
+
+
+def test_events_are_lines_that_anything_can_read(path: Path) -> None:
+    metrics = Metrics(path, 0)
+    metrics.log("step", 10, loss=0.5)
+    metrics.log("sample", 10, text="two\nlines 🦢")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines == [
+        {"event": "step", "step": 10, "loss": 0.5},
+        {"event": "sample", "step": 10, "text": "two\nlines 🦢"},
+    ]
+    assert metrics.history("step") == lines[:1]
+
+
+def test_what_will_happen_again_is_dropped(path: Path) -> None:
+    metrics = Metrics(path, 0)
+    for step in (0, 10, 20, 30):
+        metrics.log("step", step)
+    with path.open("a") as handle:
+        handle.write('{"event": "step", "st')  # cut short by a crash
+    assert [event["step"] for event in Metrics(path, 20).history("step")] == [0, 10, 20]
+    assert Metrics(path, 0).history("step") == []
+
+
+def test_a_crash_while_dropping_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Metrics(path, 0).log("step", 10)
+    before = path.read_text()
+
+    def crash(self: Path, text: str, **_: str) -> None:
+        self.write_bytes(b"")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", crash)
+        with pytest.raises(KeyboardInterrupt):
+            Metrics(path, 10)
+    assert path.read_text() == before
+
+
+def test_a_person_sees_the_last_step(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress("pretrain", 1000, shown=True)
+    progress.update(500, {"loss": 2.5})
+    progress.update(1000, {"loss": 1.25})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.split() == ["pretrain", "1,000/1,000", "loss", "1.25", "0:00", "left"]
+
+
+def test_nothing_is_shown_to_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    Progress("pretrain", 10, shown=False).update(10, {"loss": 1.0})
+    assert capsys.readouterr().err == ""
