@@ -62,7 +62,8 @@ class Texts:
 
     def after(self, step: int, metrics: Metrics) -> None:
         if step % 5 == 0:
-            metrics.log("eval", step, memory=self.memory, weights=float(sum(p.sum() for p in self.model.parameters())))
+            weights = sum(parameter.detach().sum().item() for parameter in self.model.parameters())
+            metrics.log("eval", step, memory=self.memory, weights=weights)
 
     def state_dict(self) -> dict[str, Any]:
         return {"memory": self.memory}

@@ -1,0 +1,276 @@
+"""The decoder says what the model says, whoever else is in the batch, and its tool's words are not the model's."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from cygnet.errors import UserError
+from cygnet.generation import Completion, Engine, Sampling
+from cygnet.generation.cache import Cache
+from cygnet.model.transformer import Transformer
+from cygnet.tokens.tokenizer import SPECIAL_TOKENS, Tokenizer
+
+END, PYTHON = SPECIAL_TOKENS.index("<|end|>"), SPECIAL_TOKENS.index("<|python|>")
+PROMPTS = [[1, 20, 30], [1], [1, *range(40, 60)], [1, 9, 9, 9, 9, 9, 9], [1, 21, 30]]
+SAMPLING = Sampling(max_new_tokens=20, seed=4)
+
+
+@pytest.fixture
+def engine(build, tokenizer: Tokenizer) -> Engine:
+    return Engine(build(), tokenizer)
+
+
+class Script(torch.nn.Module):
+    """A model that writes what it is told to, whatever it reads: the token after place p is `tokens[p]`."""
+
+    def __init__(self, model: Transformer, tokens: Sequence[int]) -> None:
+        super().__init__()
+        self.config, self.compute_dtype, self.tokens = model.config, torch.float32, list(tokens)
+
+    def features(self, tokens: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor, cache: Cache) -> torch.Tensor:
+        following = torch.tensor([*self.tokens, *[0] * self.config.context_length])[positions]
+        return 50.0 * F.one_hot(following, self.config.vocab_size).float()
+
+    def logits(self, features: torch.Tensor) -> torch.Tensor:
+        return features
+
+
+@pytest.fixture
+def scripted(build, tokenizer: Tokenizer):
+    """Completions of the prompt [bos] by a model that writes `ids`."""
+
+    def complete(ids: Sequence[int], sampling: Sampling = SAMPLING, **engine) -> Completion:
+        return Engine(Script(build(), ids), tokenizer, **engine).generate([[tokenizer.bos_id]], sampling)[0][0]
+
+    return complete
+
+
+def teacher_forced(model: Transformer, prompt: list[int], completion: Completion, temperature: float) -> torch.Tensor:
+    """Log-probabilities of the completion's tokens by one plain forward, without cache or batch."""
+    ids = [*prompt, *completion.tokens]
+    with torch.no_grad():
+        logprobs = (model(torch.tensor([ids[:-1]]))[0] / temperature).log_softmax(-1)
+    return logprobs[len(prompt) - 1 :].gather(1, torch.tensor(completion.tokens)[:, None])[:, 0]
+
+
+@pytest.mark.parametrize("shape", [{}, {"heads": 4, "kv_heads": 2, "head_width": 16}])
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_log_probabilities_are_those_of_the_training_forward(
+    build, tokenizer: Tokenizer, shape: dict[str, int], temperature: float
+) -> None:
+    model = build(**shape)
+    model.compute_dtype = torch.bfloat16  # decoding is in float32 whatever training is in
+    found = Engine(model, tokenizer).generate(PROMPTS, replace(SAMPLING, temperature=temperature), n=3)
+    assert model.compute_dtype == torch.bfloat16
+    model.compute_dtype = torch.float32
+    for prompt, completions in zip(PROMPTS, found, strict=True):
+        assert len(completions) == 3
+        for completion in completions:
+            assert all(completion.sampled)
+            expected = teacher_forced(model, prompt, completion, temperature)
+            torch.testing.assert_close(torch.tensor(completion.logprobs), expected, rtol=0, atol=1e-5)
+
+
+def test_a_completion_does_not_depend_on_its_batch_mates(engine: Engine) -> None:
+    together = engine.generate(PROMPTS, SAMPLING, n=2)
+    for count in range(1, len(PROMPTS)):
+        fewer = engine.generate(PROMPTS[:count], SAMPLING, n=2)
+        assert [[c.tokens for c in row] for row in fewer] == [[c.tokens for c in row] for row in together[:count]]
+    alone = engine.generate(PROMPTS[:1], SAMPLING)[0][0]
+    assert alone.tokens == together[0][0].tokens
+    assert alone.logprobs == pytest.approx(together[0][0].logprobs, abs=1e-5)
+
+
+def test_the_order_of_prompts_does_not_matter_to_the_likeliest_answer(engine: Engine) -> None:
+    greedy = replace(SAMPLING, temperature=0.0)
+    forward = engine.generate(PROMPTS, greedy)
+    backward = engine.generate(PROMPTS[::-1], greedy)[::-1]
+    assert [row[0].tokens for row in forward] == [row[0].tokens for row in backward]
+
+
+def test_greedy_takes_the_likeliest_token_every_time(engine: Engine) -> None:
+    prompt = PROMPTS[2]
+    (completion,) = engine.generate([prompt], replace(SAMPLING, temperature=0.0))[0]
+    with torch.no_grad():
+        logits = engine.model(torch.tensor([[*prompt, *completion.tokens]]))[0]
+    assert logits.argmax(-1)[len(prompt) - 1 : -1].tolist() == completion.tokens
+
+
+def test_samples_of_a_prompt_differ_and_come_back_with_the_seed(engine: Engine) -> None:
+    samples = [completion.tokens for completion in engine.generate(PROMPTS[:1], SAMPLING, n=8)[0]]
+    assert len({tuple(tokens) for tokens in samples}) == 8
+    assert [completion.tokens for completion in engine.generate(PROMPTS[:1], SAMPLING, n=8)[0]] == samples
+    others = engine.generate(PROMPTS[:1], replace(SAMPLING, seed=5), n=8)[0]
+    assert not {tuple(tokens) for tokens in samples} & {tuple(completion.tokens) for completion in others}
+
+
+def test_samples_share_one_reading_of_their_prompt(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[int, ...]] = []
+    features = engine.model.features
+
+    def watched(tokens: torch.Tensor, *rest) -> torch.Tensor:
+        read.append(tuple(tokens.shape))
+        return features(tokens, *rest)
+
+    monkeypatch.setattr(engine.model, "features", watched)
+    engine.generate([PROMPTS[2], PROMPTS[0]], replace(SAMPLING, max_new_tokens=2), n=5)
+    assert read == [(2, len(PROMPTS[2])), (10, 1)]
+
+
+def test_many_prompts_go_in_several_batches(engine: Engine) -> None:
+    prompts = [[1, 20 + i % 200] for i in range(300)]
+    found = engine.generate(prompts, Sampling(temperature=0.0, max_new_tokens=3))
+    for prompt, (completion,) in list(zip(prompts, found, strict=True))[::37]:
+        with torch.no_grad():
+            assert engine.model(torch.tensor([prompt]))[0, -1].argmax() == completion.tokens[0]
+
+
+def test_streaming_gives_the_same_tokens(engine: Engine) -> None:
+    (completion,) = engine.generate(PROMPTS[2:3], SAMPLING)[0]
+    assert list(engine.stream(PROMPTS[2], SAMPLING)) == completion.tokens
+
+
+def test_the_end_of_turn_is_part_of_the_answer_and_ends_it(scripted, tokenizer: Tokenizer) -> None:
+    text = tokenizer.encode("a swan")
+    completion = scripted([*text, tokenizer.end_id, *text])
+    assert completion.tokens == [*text, tokenizer.end_id]
+    assert completion.finish_reason == "stop"
+    assert len(completion.logprobs) == len(completion.sampled) == len(completion.tokens)
+
+
+def test_an_answer_cut_short_has_no_end_of_turn(scripted, tokenizer: Tokenizer) -> None:
+    text = tokenizer.encode("a long, long, long swan")
+    completion = scripted([*text, tokenizer.end_id], replace(SAMPLING, max_new_tokens=5))
+    assert completion.tokens == text[:5]
+    assert completion.finish_reason == "length"
+    assert tokenizer.end_id not in completion.tokens
+    assert scripted([*text, tokenizer.end_id], replace(SAMPLING, max_new_tokens=len(text))).finish_reason == "length"
+    assert scripted([*text, tokenizer.end_id], replace(SAMPLING, max_new_tokens=len(text) + 1)).finish_reason == "stop"
+
+
+def test_a_full_context_cuts_an_answer_short(engine: Engine) -> None:
+    prompts = [[1] * 60, [1] * 63, [1] * 10]
+    for prompt, (completion,) in zip(
+        prompts, engine.generate(prompts, replace(SAMPLING, max_new_tokens=40)), strict=True
+    ):
+        if completion.finish_reason == "length":
+            assert len(completion.tokens) == min(40, 64 - len(prompt))
+        expected = teacher_forced(engine.model, prompt, completion, 1.0)
+        torch.testing.assert_close(torch.tensor(completion.logprobs), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("prompt", [[], [1] * 64, [1] * 100])
+def test_a_prompt_without_room_for_an_answer_is_refused(engine: Engine, prompt: list[int]) -> None:
+    message = rf"the prompt has {len(prompt)} tokens; it must have between 1 and 63 for this model"
+    with pytest.raises(UserError, match=message):
+        engine.generate([PROMPTS[0], prompt], SAMPLING)
+    with pytest.raises(UserError, match=message):
+        next(engine.stream(prompt, SAMPLING))
+
+
+@pytest.mark.parametrize(
+    ("text", "stop", "kept"),
+    [
+        ("one\n\nQ: two", ("\n\nQ:",), "one"),
+        ("one swan, two swans", (", two",), "one swan"),
+        ("one swan", ("wan",), "one "),  # begins in the middle of a token, which is dropped whole
+        ("one two three", ("three", "two"), "one "),
+        ("🦢 and 🦆", ("🦆",), "🦢 and "),
+        ("a swan at once", ("a",), ""),
+    ],
+)
+def test_a_stop_string_ends_the_answer_and_is_left_out(
+    scripted, tokenizer: Tokenizer, text: str, stop: tuple[str, ...], kept: str
+) -> None:
+    completion = scripted([*tokenizer.encode(text), *tokenizer.encode(" and more")], replace(SAMPLING, stop=stop))
+    assert completion.finish_reason == "stop"
+    found = tokenizer.decode(completion.tokens)
+    assert kept.startswith(found)
+    assert len(tokenizer.encode(kept)) - len(completion.tokens) <= 1
+    assert len(completion.logprobs) == len(completion.sampled) == len(completion.tokens)
+
+
+def test_without_the_stop_string_an_answer_goes_on(scripted, tokenizer: Tokenizer) -> None:
+    ids = [*tokenizer.encode("a swan"), tokenizer.end_id]
+    assert scripted(ids, replace(SAMPLING, stop=("goose",))).tokens == ids
+
+
+def tool_talk(tokenizer: Tokenizer, code: str, result: str) -> tuple[list[int], list[int], list[int]]:
+    """What the assistant asks, what the tool answers up to the assistant's next turn, and what the assistant says."""
+    ask = [tokenizer.id_of("<|python|>"), *tokenizer.encode(code), tokenizer.end_id]
+    told = [tokenizer.id_of("<|tool|>"), *tokenizer.encode(result), tokenizer.end_id, tokenizer.id_of("<|assistant|>")]
+    return ask, told, [*tokenizer.encode("so " + result), tokenizer.end_id]
+
+
+@pytest.mark.parametrize(("code", "result"), [("2*3", "6"), ("2/0", "error: not arithmetic")])
+def test_a_tool_is_called_and_its_words_are_not_the_models(
+    scripted, tokenizer: Tokenizer, code: str, result: str
+) -> None:
+    ask, told, say = tool_talk(tokenizer, code, result)
+    nothing = [5] * len(told)  # what the model would write in the tool's place is not asked for
+    completion = scripted([*ask, *nothing, *say], replace(SAMPLING, max_new_tokens=60))
+    assert completion.tokens == [*ask, *told, *say]
+    assert completion.sampled == [True] * len(ask) + [False] * len(told) + [True] * len(say)
+    assert set(completion.logprobs[len(ask) : len(ask) + len(told)]) == {0.0}
+    assert completion.finish_reason == "stop"
+
+
+def test_a_tool_can_be_called_again(scripted, tokenizer: Tokenizer) -> None:
+    first, second = tool_talk(tokenizer, "1+1", "2"), tool_talk(tokenizer, "2+2", "4")
+    ids = [*first[0], *first[1], *second[0], *second[1], *second[2]]
+    completion = scripted(ids, replace(SAMPLING, max_new_tokens=60))
+    assert completion.tokens == ids
+    assert sum(completion.sampled) == len(first[0]) + len(second[0]) + len(second[2])
+
+
+@pytest.mark.parametrize("room", range(4, 12))
+def test_a_tool_call_cut_short_anywhere_has_no_fake_end(scripted, tokenizer: Tokenizer, room: int) -> None:
+    ask, told, say = tool_talk(tokenizer, "2*3", "6")
+    ids = [*ask, *told, *say]
+    assert len(ids) > room
+    completion = scripted(ids, replace(SAMPLING, max_new_tokens=room))
+    assert completion.tokens == ids[:room]
+    assert completion.finish_reason == "length"
+
+
+def test_the_python_token_later_in_a_turn_calls_nothing(scripted, tokenizer: Tokenizer) -> None:
+    ids = [*tokenizer.encode("I use "), tokenizer.id_of("<|python|>"), *tokenizer.encode("1+1"), tokenizer.end_id]
+    completion = scripted(ids)
+    assert completion.tokens == ids
+    assert all(completion.sampled)
+
+
+def test_without_a_tool_nothing_is_called(scripted, tokenizer: Tokenizer) -> None:
+    ask, _, _ = tool_talk(tokenizer, "2*3", "6")
+    assert scripted([*ask, 5, 5], tool=None).tokens == ask
+
+
+class Caller(Transformer):
+    """Likes to call the tool and to end its turns."""
+
+    def logits(self, features: torch.Tensor) -> torch.Tensor:
+        logits = super().logits(features)
+        logits[..., [END, PYTHON]] += 12.0
+        return logits
+
+
+def test_a_tools_words_are_read_by_the_model(build, tokenizer: Tokenizer) -> None:
+    model = build(Caller)
+    asked: list[str] = []
+
+    def tool(code: str) -> str:
+        asked.append(code)
+        return "42"
+
+    found = Engine(model, tokenizer, tool).generate(PROMPTS[:3], replace(SAMPLING, max_new_tokens=40), n=8)
+    called = 0
+    for prompt, completions in zip(PROMPTS, found, strict=False):
+        for completion in completions:
+            called += completion.tokens.count(tokenizer.id_of("<|tool|>"))
+            mine = torch.tensor(completion.sampled)
+            expected = teacher_forced(model, prompt, completion, 1.0)
+            torch.testing.assert_close(torch.tensor(completion.logprobs)[mine], expected[mine], rtol=0, atol=1e-5)
+    assert len(asked) >= called > 20
