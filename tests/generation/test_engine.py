@@ -265,7 +265,7 @@ def test_a_tools_words_are_read_by_the_model(build, tokenizer: Tokenizer) -> Non
         asked.append(code)
         return "42"
 
-    found = Engine(model, tokenizer, tool).generate(PROMPTS[:3], replace(SAMPLING, max_new_tokens=40), n=8)
+    found = Engine(model, tokenizer, tool).generate(PROMPTS[:3], replace(SAMPLING, max_new_tokens=40), n=40)
     called = 0
     for prompt, completions in zip(PROMPTS, found, strict=False):
         for completion in completions:
