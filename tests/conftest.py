@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 from cygnet.model.config import ModelConfig
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
+
+settings.register_profile("cygnet", deadline=None)  # how long an example takes is no part of what holds
+settings.load_profile("cygnet")
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _TEXTS = ["What is it? It is a swan, or 2 + 2 = 4 swans.", "def swan(a, b):\n    return a * b\n", "Héllo, wörld 🦢"]
