@@ -70,7 +70,7 @@ def _read(config: CorpusConfig, seed: int, stdlib: Path) -> Iterator[tuple[str, 
     if "tasks" in config.sources:
         for split in SPLITS:
             count = config.task_documents if split == "train" else config.heldout_task_documents
-            for document in task_documents(split, seed, count):
+            for document in task_documents(split, seed, count, config.families, config.drills):
                 yield "tasks", split, document
 
 

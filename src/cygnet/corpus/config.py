@@ -1,10 +1,24 @@
 """What a corpus is built from, as a recipe states it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Source = Literal["docs", "code", "tasks"]
+Family = Literal[
+    "addition",
+    "variables",
+    "lists",
+    "strings",
+    "units",
+    "calendar",
+    "which",
+    "passage",
+    "memory",
+    "tool",
+    "untaught",
+]
+FAMILIES: tuple[Family, ...] = get_args(Family)
 
 
 class CorpusConfig(BaseModel):
@@ -16,3 +30,5 @@ class CorpusConfig(BaseModel):
     task_documents: Annotated[int, Field(ge=1, description="exercise sheets generated for training")] = 20_000
     heldout_task_documents: Annotated[int, Field(ge=1, description="sheets each for validation and test")] = 200
     text_folder: Annotated[str | None, Field(description="folder of .txt, .md, .rst and .py files: 'own'")] = None
+    families: Annotated[tuple[Family, ...], Field(min_length=1, description="kinds of exercise in the sheets")] = FAMILIES
+    drills: Annotated[float, Field(ge=0, lt=1, description="share of sheets that drill copying instead")] = 0.2

@@ -16,7 +16,7 @@ from cygnet.stages.config import RankConfig
 from cygnet.training.loop import prepare_machine
 from cygnet.training.work import Work
 
-_EXAMPLES = ("addition", "variables", "which")
+_EXAMPLES = ("addition", "lists", "which")
 _SHOWN = 12
 
 

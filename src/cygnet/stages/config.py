@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cygnet.corpus.config import FAMILIES, Family
+
 
 class Settings(BaseModel):
     """Frozen, and unknown keys are errors."""
@@ -33,12 +35,14 @@ class ConversationConfig(Settings):
     """Demonstrations by simulated contractors of three habits, and prompts for the stages after."""
 
     train: int = Field(12_000, ge=1, description="conversations to train on")
-    heldout: int = Field(300, ge=1, description="conversations to validate and to test on, each")
+    heldout: int = Field(300, ge=1, description="held-out conversations and prompts to watch the stages with")
+    test: int = Field(1_000, ge=1, description="held-out prompts for the ranking, used once")
     prompts: int = Field(6_000, ge=1, description="prompts for comparisons and reinforcement learning")
-    json_share: float = Field(0.1, ge=0, le=1, description="share of exercises to be answered in JSON")
-    careful: float = Field(0.5, ge=0, description="share of demonstrations with every step written out")
-    hasty: float = Field(0.25, ge=0, description="share with the bare answer")
-    chatty: float = Field(0.25, ge=0, description="share with small talk around the answer")
+    families: tuple[Family, ...] = Field(FAMILIES, min_length=1, description="kinds of exercise taught")
+    json_share: float = Field(0.2, ge=0, le=1, description="share of exercises to be answered in JSON")
+    careful: float = Field(0.8, ge=0, description="share of demonstrations with every step written out")
+    hasty: float = Field(0.1, ge=0, description="share with the bare answer")
+    chatty: float = Field(0.1, ge=0, description="share with small talk around the answer")
 
 
 class SftConfig(Settings):
@@ -91,7 +95,7 @@ class RlConfig(Settings):
     value_clip: float = Field(0.2, gt=0, description="bound on the change of a value estimate")
     discount: float = Field(1.0, gt=0, le=1, description="gamma of generalized advantage estimation")
     trace_decay: float = Field(0.95, ge=0, le=1, description="lambda of generalized advantage estimation")
-    kl_coefficient: float = Field(0.1, ge=0, description="weight of the KL penalty at the start")
+    kl_coefficient: float = Field(0.3, ge=0, description="weight of the KL penalty at the start")
     kl_target: float = Field(
         6.0, gt=0, description="KL to the SFT model in nats per answer that the coefficient steers to"
     )
@@ -111,7 +115,7 @@ class RlConfig(Settings):
 class RankConfig(Settings):
     """Blind pairwise games between the models."""
 
-    prompts: int = Field(300, ge=10, description="held-out prompts every player answers")
+    prompts: int = Field(1_000, ge=10, description="held-out prompts every player answers")
     best_of: int = Field(4, ge=2, description="samples among which the reward model picks")
     temperature: float = Field(1.0, ge=0, description="sampling temperature of every player")
     bootstrap: int = Field(1_000, ge=100, description="resamplings of the prompts for the intervals")

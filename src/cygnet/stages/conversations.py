@@ -1,5 +1,6 @@
 """Demonstrations for SFT, and the prompts of the stages after it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -18,22 +19,18 @@ _NO_JSON = ("tool", "untaught")
 
 
 def build_conversations(config: ConversationConfig, out: Path, seed: int) -> dict[str, Any]:
-    """Write conversations and prompts of the three splits to `out`; returns how many of each family and style."""
+    """Write train and validation conversations, and prompts of three splits, to `out`.
+
+    Returns how many conversations there are of each family and style.
+    """
     with write_aside(out) as temporary:
-        counts: dict[str, int] = {}
-        for split, size in (("train", config.train), ("validation", config.heldout), ("test", config.heldout)):
-            rows = list(_conversations(config, split, seed, size))
-            write_jsonl(temporary / f"{split}.jsonl", rows)
-            write_jsonl(
-                temporary / f"{split}_prompts.jsonl",
-                _prompts(config, split, seed + 1, config.prompts if split == "train" else size),
-            )
-            if split == "train":
-                for row in rows:
-                    counts[row["style"]] = counts.get(row["style"], 0) + 1
-                    family = row["exercise"]["family"]
-                    counts[family] = counts.get(family, 0) + 1
-    return {"conversations": config.train, "prompts": config.prompts, "counts": counts}
+        train = list(_conversations(config, "train", seed, config.train))
+        write_jsonl(temporary / "train.jsonl", train)
+        write_jsonl(temporary / "validation.jsonl", _conversations(config, "validation", seed, config.heldout))
+        for split, size in (("train", config.prompts), ("validation", config.heldout), ("test", config.test)):
+            write_jsonl(temporary / f"{split}_prompts.jsonl", _prompts(config, split, seed + 1, size))
+    counts = Counter(row["style"] for row in train) + Counter(row["exercise"]["family"] for row in train)
+    return {"conversations": config.train, "prompts": config.prompts, "counts": dict(counts)}
 
 
 def reply_messages(exercise: Exercise, style: str, rng: Random) -> list[Message]:
@@ -65,7 +62,7 @@ def _prompts(config: ConversationConfig, split: str, seed: int, count: int) -> I
 
 def _exercises(config: ConversationConfig, split: str, seed: int, count: int) -> Iterator[Exercise]:
     rng = Random(f"forms {split} {seed}")
-    source = exercises(split, seed)
+    source = exercises(split, seed, config.families)
     for _ in range(count):
         exercise = next(source)
         in_json = rng.random() < config.json_share and exercise.family not in _NO_JSON

@@ -43,7 +43,6 @@ FAMILIES: dict[str, tuple[Callable[[Random], Exercise], float]] = {
 
 # Asking for a tool, refusing and JSON are an assistant's manners: they are taught by conversations, not by documents.
 _NOT_IN_DOCUMENTS = ("tool", "untaught")
-_DRILLS = 0.2
 
 
 def exercises(split: str, seed: int, families: tuple[str, ...] = tuple(FAMILIES)) -> Iterator[Exercise]:
@@ -62,13 +61,12 @@ def sheet(worked: list[Exercise]) -> str:
     return "\n\n".join(f"Q: {exercise.prompt}\nA: {worked_reply(exercise)}" for exercise in worked)
 
 
-def documents(split: str, seed: int, count: int) -> Iterator[Document]:
-    """`count` documents: sheets of one to three exercises, and one in five a drill in looking things up."""
-    families = tuple(name for name in FAMILIES if name not in _NOT_IN_DOCUMENTS)
-    source = exercises(split, seed, families)
+def documents(split: str, seed: int, count: int, families: tuple[str, ...], drills: float) -> Iterator[Document]:
+    """`count` documents: sheets of one to three exercises of these families, a share of them drills in copying."""
+    source = exercises(split, seed, tuple(name for name in families if name not in _NOT_IN_DOCUMENTS))
     rng = Random(f"sheets {split} {seed}")
     for number in range(count):
-        if rng.random() < _DRILLS:
+        if rng.random() < drills:
             text = next(text for text in iter(lambda: drill(rng), "") if split_of_key(text) == split)
             yield Document(f"tasks/{split}/{number}", "tasks", text, "drill", (text,))
             continue
