@@ -1,0 +1,123 @@
+import math
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from cygnet.errors import UserError
+from cygnet.model.folder import load_language_model
+from cygnet.model.transformer import Transformer
+from cygnet.stages.config import PretrainConfig
+from cygnet.stages.held_out import bits_per_byte, token_nats
+from cygnet.stages.pretrain import Pretraining, heldout_batches, heldout_bytes, pretrain
+from cygnet.tokens.shards import ShardWriter, TokenizedDocument, open_split
+from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
+from cygnet.training.work import Work
+
+CONFIG = PretrainConfig(depth=1, context_length=32, rows_per_step=4, evaluations=1, heldout_rows=4)
+
+
+def shards(folder: Path, tokenizer: Tokenizer, train: list[str], heldout: list[str]) -> Path:
+    folder.mkdir()
+    writer = ShardWriter(folder, ["docs"], tokenizer.vocab_size, tokenizer.hash)
+    for split, texts in (("train", train), ("validation", heldout), ("test", heldout)):
+        writer.write_split(split, [document(text, tokenizer) for text in texts])
+    writer.close()
+    return folder
+
+
+def document(text: str, tokenizer: Tokenizer) -> TokenizedDocument:
+    return TokenizedDocument("docs", [tokenizer.bos_id, *tokenizer.encode(text), tokenizer.end_id], len(text.encode()))
+
+
+def test_every_token_is_predicted_once_in_a_pass(tmp_path: Path, build, tokenizer: Tokenizer) -> None:
+    texts = [f"{n} swans " * (1 + n % 30) for n in range(99)]  # some far longer than a row
+    folder = shards(tmp_path / "tokens", tokenizer, texts, ["a swan"])
+    train, heldout = (open_split(folder, split) for split in ("train", "validation"))
+    stage = Pretraining(build(context_length=32), tokenizer, train, heldout, CONFIG)
+    seen: Counter[int] = Counter()
+    for step in range(stage.steps):
+        for batch in stage.micro_batches(step):
+            assert batch.tokens.shape == (4, 32)
+            seen.update(batch.targets[batch.weights > 0].tolist())
+    expected = Counter(token for i in range(len(train)) for token in train.document(i)[1:].tolist())
+    assert seen.total() == stage.tokens
+    assert seen <= expected
+    assert expected.total() - seen.total() < 4 * 32  # what doesn't fill a last update
+    assert stage.loss(stage.micro_batches(0)[0]).count == float(stage.micro_batches(0)[0].weights.sum())
+
+
+def test_bits_per_byte_is_the_likelihood_of_the_text_over_its_bytes(
+    tmp_path: Path, build, tokenizer: Tokenizer
+) -> None:
+    texts = ["a swan 🦢", "what is it?", "def swan(): return 4" * 3]
+    folder = shards(tmp_path / "tokens", tokenizer, texts, texts)
+    model = build(context_length=64)
+    batches = heldout_batches(open_split(folder, "test"), 64, tokenizer, rows=None)
+    bits = 0.0
+    for text in texts:
+        ids = torch.tensor(document(text, tokenizer).ids)
+        logprobs = model(ids[None, :-1])[0].detach().log_softmax(-1)
+        bits -= float(logprobs.gather(1, ids[1:, None])[:-1].sum()) / math.log(2)  # not the end mark
+    assert list(batches) == ["docs"]
+    found = bits_per_byte(model, batches["docs"], tokenizer)
+    assert found == pytest.approx(bits / sum(len(text.encode()) for text in texts), rel=1e-4)
+
+
+def test_a_model_that_knows_nothing_spends_the_same_on_every_token(tmp_path: Path, build, tokenizer: Tokenizer) -> None:
+    folder = shards(tmp_path / "tokens", tokenizer, ["x"], ["123456789"])
+    model = build(context_length=64)
+    with torch.no_grad():
+        model.model.norm.weight.zero_()
+    (batch,) = heldout_batches(open_split(folder, "test"), 64, tokenizer, rows=None)["docs"]
+    assert bits_per_byte(model, [batch], tokenizer) == pytest.approx(math.log2(300))  # a token a byte
+    torch.testing.assert_close(token_nats(model, batch), torch.full((1, 64), math.log(300)))
+
+
+def test_heldout_rows_are_shared_evenly_by_the_sources(inputs: Path, tokenizer: Tokenizer) -> None:
+    split = open_split(inputs / "tokens", "test")
+    every = heldout_batches(split, 32, tokenizer, rows=None)
+    some = heldout_batches(split, 32, tokenizer, rows=4)
+    assert list(every) == list(some) == ["docs", "tasks"]
+    assert [sum(len(rows.tokens) for rows in batches) for batches in some.values()] == [2, 2]
+    assert all(sum(len(rows.tokens) for rows in batches) > 2 for batches in every.values())
+
+
+def test_the_test_text_comes_back_whole(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    tokenizer.save(tmp_path / "tokenizer")
+    shards(tmp_path / "tokens", tokenizer, ["x"], ["a swan 🦢", "<|end|>"])
+    assert heldout_bytes(tmp_path / "tokens", tmp_path / "tokenizer") == "a swan 🦢\n<|end|>".encode()
+
+
+def test_a_pass_ends_with_a_model_and_its_numbers(inputs: Path, tmp_path: Path, work: Work) -> None:
+    metrics = pretrain(inputs / "tokens", inputs / "tokenizer", tmp_path / "base", CONFIG, work)
+    model, _ = load_language_model(tmp_path / "base")
+    assert isinstance(model, Transformer)
+    assert metrics["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+    assert metrics["tokens"] > 5_000
+    assert metrics["tokens_per_second"] > 0
+    assert set(metrics["heldout_bits_per_byte_by_source"]) == {"docs", "tasks"}
+    by_source = metrics["heldout_bits_per_byte_by_source"].values()
+    assert min(by_source) <= metrics["heldout_bits_per_byte"] <= max(by_source)
+    batches = heldout_batches(open_split(inputs / "tokens", "test"), 32, Tokenizer.load(inputs / "tokenizer"), None)
+    everything = [rows for found in batches.values() for rows in found]
+    again = bits_per_byte(model, everything, Tokenizer.load(inputs / "tokenizer"))
+    assert again == pytest.approx(metrics["heldout_bits_per_byte"], rel=0.02)  # training was in bfloat16
+
+
+def test_too_little_text(tmp_path: Path, build, tokenizer: Tokenizer) -> None:
+    folder = shards(tmp_path / "tokens", tokenizer, ["a swan"], ["a swan"])
+    train, heldout = (open_split(folder, split) for split in ("train", "validation"))
+    with pytest.raises(UserError, match=r"the training tokens fill 1 rows but one update needs 4: add text or lower"):
+        Pretraining(build(context_length=32), tokenizer, train, heldout, CONFIG)
+    empty = shards(tmp_path / "empty", tokenizer, ["a swan " * 200], [])
+    with pytest.raises(UserError, match="there are no held-out documents to score"):
+        Pretraining(build(), tokenizer, open_split(empty, "train"), open_split(empty, "validation"), CONFIG)
+
+
+def test_tokens_of_another_tokenizer_are_refused(inputs: Path, tmp_path: Path, work: Work) -> None:
+    train_tokenizer(["other words in another tokenizer"] * 3, 300).save(tmp_path / "other")
+    with pytest.raises(UserError, match="was tokenized with tokenizer"):
+        pretrain(inputs / "tokens", tmp_path / "other", tmp_path / "base", CONFIG, work)
+    assert not (tmp_path / "base").exists()

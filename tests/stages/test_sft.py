@@ -1,0 +1,113 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from cygnet.corpus.tasks import exercises
+from cygnet.errors import UserError
+from cygnet.files import write_jsonl
+from cygnet.model.folder import load_language_model, save_model
+from cygnet.model.transformer import Transformer
+from cygnet.stages.config import SftConfig
+from cygnet.stages.sft import FineTuning, read_conversations, sft
+from cygnet.tokens.chat import render
+from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.work import Work
+
+GOOD = {"messages": [{"role": "user", "content": "What is it?"}, {"role": "assistant", "content": "A swan."}]}
+
+
+@pytest.fixture
+def stage(inputs: Path, language_model: Transformer, tokenizer: Tokenizer) -> FineTuning:
+    config = SftConfig(rows_per_step=4, epochs=2.0)
+    return FineTuning(language_model, tokenizer, inputs / "conversations/train.jsonl", None, config, seed=1)
+
+
+def test_the_loss_is_over_the_assistants_tokens_alone(
+    stage: FineTuning, language_model: Transformer, tokenizer: Tokenizer, inputs: Path
+) -> None:
+    (batch,) = stage.micro_batches(0)
+    loss = stage.loss(batch)
+    data = read_conversations(inputs / "conversations/train.jsonl", tokenizer, 64)
+    nats = count = 0.0
+    for row in [stage._row(index) for index in range(4)]:
+        for ids, mask in (data[i] for i in row):
+            logprobs = language_model(torch.tensor([ids[:-1]]))[0].detach().log_softmax(-1)
+            for place, (token, mine) in enumerate(list(zip(ids, mask, strict=True))[1:]):
+                nats -= float(logprobs[place, token]) * mine
+                count += mine
+    assert loss.count == count
+    assert loss.total.item() == pytest.approx(nats, rel=1e-4)
+
+
+def test_each_epoch_has_every_conversation_once_in_a_new_order(stage: FineTuning) -> None:
+    rows = len(stage._rows)
+    epochs = [[tuple(stage._row(index)) for index in range(epoch * rows, (epoch + 1) * rows)] for epoch in range(2)]
+    assert sorted(i for row in epochs[0] for i in row) == list(range(120))
+    assert sorted(epochs[0]) == sorted(epochs[1])
+    assert epochs[0] != epochs[1]
+    assert stage.steps == round(2 * rows / 4)
+
+
+def test_other_text_in_the_prompt_leaves_the_loss_to_the_answer(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    write_jsonl(tmp_path / "rows.jsonl", [GOOD])
+    (item,) = read_conversations(tmp_path / "rows.jsonl", tokenizer, 64)
+    assert item == render(GOOD["messages"], tokenizer)
+    assert sum(item.mask) == len(tokenizer.encode("A swan.")) + 1
+
+
+def test_a_model_learns_what_it_is_shown(inputs: Path, tmp_path: Path, work: Work, tokenizer: Tokenizer) -> None:
+    write_jsonl(tmp_path / "data/train.jsonl", [GOOD] * 200)
+    metrics = sft(inputs / "base", tmp_path / "data", tmp_path / "sft", SftConfig(rows_per_step=2), work)
+    assert metrics["conversations"] == 200
+    assert "heldout_loss" not in metrics
+    model, _ = load_language_model(tmp_path / "sft")
+    ids, mask = render(GOOD["messages"], tokenizer)
+    predicted = model(torch.tensor([ids[:-1]]))[0].argmax(-1).tolist()
+    assert all(guess == token for guess, token, mine in zip(predicted, ids[1:], mask[1:], strict=True) if mine)
+
+
+def test_exercises_among_the_heldout_are_answered_and_counted(
+    build, tmp_path: Path, work: Work, tokenizer: Tokenizer
+) -> None:
+    save_model(tmp_path / "base", build(depth=1, context_length=256), tokenizer)
+    source = exercises("validation", 1, ("addition", "which"))
+    rows = [{**GOOD, "exercise": next(source).to_json()} for _ in range(10)]
+    write_jsonl(tmp_path / "data/train.jsonl", [GOOD] * 20)
+    write_jsonl(tmp_path / "data/validation.jsonl", rows)
+    metrics = sft(tmp_path / "base", tmp_path / "data", tmp_path / "sft", SftConfig(evaluations=1), work)
+    assert metrics["heldout_task_accuracy"] == 0
+    assert set(metrics["by_family"]) == {row["exercise"]["family"] for row in rows}
+    events = [json.loads(line) for line in work.metrics.read_text().splitlines()]
+    assert sum(event["event"] == "sample" for event in events) == 2 * 6
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"text": "hello"}, r'expected {"messages": \[\.\.\.\]}, found the keys \[\'text\'\]'),
+        ({"messages": "hello"}, "expected a list of messages"),
+        ({"messages": ["hello"]}, "expected a list of messages"),
+        ({"messages": [{"role": "robot", "content": "beep"}]}, "unknown role 'robot'"),
+        ({"messages": [{"role": "assistant", "content": None}]}, "must be text, not NoneType"),
+        ({"messages": GOOD["messages"][:1]}, "the assistant says nothing, so there is nothing to learn"),
+        ({"messages": GOOD["messages"] * 10}, r"\d+ tokens, but the model reads 64\. Shorten it"),
+    ],
+)
+def test_a_malformed_conversation_is_named(tmp_path: Path, tokenizer: Tokenizer, row: dict, message: str) -> None:
+    write_jsonl(tmp_path / "chats.jsonl", [GOOD, row])
+    with pytest.raises(UserError, match=rf"chats\.jsonl, row 2: .*{message}"):
+        read_conversations(tmp_path / "chats.jsonl", tokenizer, 64)
+
+
+def test_a_conversation_may_fill_the_context_to_the_last_place(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    def conversation(words: int) -> dict:
+        return {"messages": [{"role": "assistant", "content": "1" * words}]}
+
+    write_jsonl(tmp_path / "chats.jsonl", [conversation(61)])
+    (item,) = read_conversations(tmp_path / "chats.jsonl", tokenizer, 64)
+    assert len(item.ids) == 64
+    write_jsonl(tmp_path / "chats.jsonl", [conversation(63)])
+    with pytest.raises(UserError, match="66 tokens"):
+        read_conversations(tmp_path / "chats.jsonl", tokenizer, 64)
