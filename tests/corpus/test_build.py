@@ -64,8 +64,6 @@ def test_the_same_seed_gives_the_same_bytes(library: Path, tmp_path: Path) -> No
 def test_a_leaking_exercise_stops_the_build_and_leaves_nothing(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def leaking(split: str, seed: int, count: int) -> list[Document]:
-        return [Document(f"{split} {seed} {count}", "tasks", f"Q for {split}", "addition", ("addition 1 1",))]
 
     monkeypatch.setattr(build, "task_documents", leaking)
     with pytest.raises(UserError, match="exercises are also in training: addition 1 1"):

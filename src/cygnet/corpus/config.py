@@ -17,6 +17,7 @@ Family = Literal[
     "memory",
     "tool",
     "untaught",
+    "about",
 ]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
@@ -30,5 +31,5 @@ class CorpusConfig(BaseModel):
     task_documents: Annotated[int, Field(ge=1, description="exercise sheets generated for training")] = 20_000
     heldout_task_documents: Annotated[int, Field(ge=1, description="sheets each for validation and test")] = 200
     text_folder: Annotated[str | None, Field(description="folder of .txt, .md, .rst and .py files: 'own'")] = None
-    families: Annotated[tuple[Family, ...], Field(min_length=1, description="kinds of exercise in the sheets")] = FAMILIES
+    families: Annotated[tuple[Family, ...], Field(min_length=1, description="kinds of exercise")] = FAMILIES
     drills: Annotated[float, Field(ge=0, lt=1, description="share of sheets that drill copying instead")] = 0.2

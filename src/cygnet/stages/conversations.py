@@ -15,7 +15,7 @@ STYLES = ("careful", "hasty", "chatty")
 
 _OPENINGS = ("Sure, I can help with that!", "Good question! Let me see.", "Of course, here you go.")
 _CLOSINGS = ("I hope that helps!", "Let me know if you need more.", "Happy to help any time.")
-_NO_JSON = ("tool", "untaught")
+_NO_JSON = ("tool", "untaught", "about")
 
 
 def build_conversations(config: ConversationConfig, out: Path, seed: int) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from cygnet.corpus.tasks.arithmetic import addition, big_product, units
 from cygnet.corpus.tasks.calendar_sums import calendar
 from cygnet.corpus.tasks.drills import drill
 from cygnet.corpus.tasks.exercise import Exercise, answer_in, bare_reply, check, parse_object, worked_reply
-from cygnet.corpus.tasks.knowledge import REFUSAL, memory, passage, untaught, which
+from cygnet.corpus.tasks.knowledge import INTRODUCTION, REFUSAL, about, memory, passage, untaught, which
 from cygnet.corpus.tasks.python_state import lists, strings, variables
 
 __all__ = [
     "FAMILIES",
+    "INTRODUCTION",
     "REFUSAL",
     "Exercise",
     "answer_in",
@@ -38,11 +39,12 @@ FAMILIES: dict[str, tuple[Callable[[Random], Exercise], float]] = {
     "passage": (passage, 1.5),
     "memory": (memory, 1.0),
     "tool": (big_product, 0.7),
-    "untaught": (untaught, 0.3),
+    "untaught": (untaught, 0.6),
+    "about": (about, 0.2),
 }
 
 # Asking for a tool, refusing and JSON are an assistant's manners: they are taught by conversations, not by documents.
-_NOT_IN_DOCUMENTS = ("tool", "untaught")
+_NOT_IN_DOCUMENTS = ("tool", "untaught", "about")
 
 
 def exercises(split: str, seed: int, families: tuple[str, ...] = tuple(FAMILIES)) -> Iterator[Exercise]:

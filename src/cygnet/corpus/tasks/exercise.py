@@ -73,7 +73,7 @@ def _last_line(exercise: Exercise) -> str:
 
 
 def answer_in(exercise: Exercise, reply: str) -> str | None:
-    """The answer a reply gives: its "answer" key in JSON form, else what follows its last "Answer: ". None if there is none."""
+    """The answer a reply gives: its "answer" key in JSON form, else what follows its last "Answer: "; else None."""
     if exercise.form == "json":
         found = parse_object(reply)
         return None if found is None or "answer" not in found else str(found["answer"])

@@ -76,177 +76,58 @@ _ASKED = (
     "{}?",
 )
 
-NAMES = [
-    "Ada",
-    "Ana",
-    "Bea",
-    "Ben",
-    "Bob",
-    "Cara",
-    "Carl",
-    "Dan",
-    "Dora",
-    "Ed",
-    "Ella",
-    "Emil",
-    "Eva",
-    "Finn",
-    "Fred",
-    "Gina",
-    "Gus",
-    "Hal",
-    "Hana",
-    "Ida",
-    "Ira",
-    "Ivan",
-    "Jack",
-    "Jane",
-    "Jim",
-    "Joe",
-    "Kai",
-    "Kate",
-    "Ken",
-    "Lara",
-    "Lea",
-    "Leo",
-    "Lily",
-    "Max",
-    "Mia",
-    "Mona",
-    "Ned",
-    "Nina",
-    "Noa",
-    "Nora",
-    "Olga",
-    "Omar",
-    "Otto",
-    "Pam",
-    "Paul",
-    "Pia",
-    "Ray",
-    "Rosa",
-    "Ruth",
-    "Sam",
-    "Sara",
-    "Tim",
-    "Tina",
-    "Tom",
-    "Una",
-    "Uma",
-    "Vera",
-    "Vic",
-    "Walt",
-    "Yara",
-    "Zoe",
-]
-THINGS = [
-    "apples",
-    "bags",
-    "balls",
-    "bells",
-    "boats",
-    "books",
-    "bowls",
-    "boxes",
-    "cakes",
-    "cards",
-    "coins",
-    "cups",
-    "dogs",
-    "eggs",
-    "flags",
-    "forks",
-    "hats",
-    "keys",
-    "lamps",
-    "maps",
-    "nuts",
-    "pans",
-    "pens",
-    "pins",
-    "plums",
-    "rings",
-    "shoes",
-    "stones",
-    "toys",
-    "trees",
-]
+NAMES = (
+    "Ada Ana Bea Ben Bob Cara Carl Dan Dora Ed Ella Emil Eva Finn Fred Gina Gus Hal Hana Ida Ira Ivan Jack "
+    "Jane Jim Joe Kai Kate Ken Lara Lea Leo Lily Max Mia Mona Ned Nina Noa Nora Olga Omar Otto Pam Paul Pia "
+    "Ray Rosa Ruth Sam Sara Tim Tina Tom Una Uma Vera Vic Walt Yara Zoe"
+).split()
+THINGS = (
+    "apples bags balls bells boats books bowls boxes cakes cards coins cups dogs eggs flags forks hats keys "
+    "lamps maps nuts pans pens pins plums rings shoes stones toys trees"
+).split()
+
+_PLACES = (
+    "France Peru Japan Kenya Norway Chile India Spain Egypt Cuba Nepal Italy "
+    "Paris Lima Tokyo Nairobi Oslo Rome Delhi Madrid Cairo Havana Berlin London"
+).split()
+_PEOPLE = "Mozart Napoleon Einstein Cleopatra Picasso Gandhi Shakespeare Newton Darwin Caesar Chopin Plato".split()
+_DISHES = "rice pasta soup beans curry fish bread lentils pancakes eggs stew noodles".split()
+_SUBJECTS = (
+    "love winter cats rain stars mothers ships autumn war tea bees mountains football music dreams horses".split()
+)
+_GOODS = "film restaurant novel song doctor hotel wine holiday lawyer phone poem game".split()
+_FIRMS = "Apple Nokia Boeing Sony Shell Tesla Intel Toyota Nestle Siemens Ford Visa".split()
+_ILLS = "asthma fever migraine acne anemia gout flu burns insomnia malaria cough measles".split()
 
 _TOPICS = (
-    (
-        "What is the capital of {}?",
-        ["France", "Peru", "Japan", "Kenya", "Norway", "Chile", "India", "Spain", "Egypt", "Cuba", "Nepal", "Italy"],
-    ),
-    (
-        "Who is the president of {}?",
-        [
-            "France",
-            "Peru",
-            "Brazil",
-            "Kenya",
-            "Finland",
-            "Chile",
-            "India",
-            "Mexico",
-            "Egypt",
-            "Poland",
-            "Turkey",
-            "Ghana",
-        ],
-    ),
-    (
-        "What will the weather be in {} tomorrow?",
-        ["Paris", "Lima", "Tokyo", "Nairobi", "Oslo", "Rome", "Delhi", "Madrid", "Cairo", "Havana", "Berlin", "London"],
-    ),
-    (
-        "Can you recommend a good {}?",
-        [
-            "film",
-            "restaurant",
-            "novel",
-            "song",
-            "doctor",
-            "hotel",
-            "wine",
-            "holiday",
-            "lawyer",
-            "phone",
-            "poem",
-            "game",
-        ],
-    ),
-    (
-        "Write me a poem about {}.",
-        ["love", "winter", "cats", "rain", "stars", "mothers", "ships", "autumn", "war", "tea", "bees", "mountains"],
-    ),
-    (
-        "How do I cook {}?",
-        ["rice", "pasta", "soup", "beans", "curry", "fish", "bread", "lentils", "pancakes", "eggs", "stew", "noodles"],
-    ),
-    (
-        "Should I buy shares of {}?",
-        ["Apple", "Nokia", "Boeing", "Sony", "Shell", "Tesla", "Intel", "Toyota", "Nestle", "Siemens", "Ford", "Visa"],
-    ),
-    (
-        "What is the best treatment for {}?",
-        [
-            "asthma",
-            "fever",
-            "migraine",
-            "acne",
-            "anemia",
-            "gout",
-            "flu",
-            "burns",
-            "insomnia",
-            "malaria",
-            "cough",
-            "measles",
-        ],
-    ),
+    ("What is the capital of {}?", _PLACES),
+    ("Who is the president of {}?", _PLACES),
+    ("What will the weather be in {} tomorrow?", _PLACES),
+    ("How do I get to {}?", _PLACES),
+    ("How many people live in {}?", _PLACES),
+    ("Who was {}?", _PEOPLE),
+    ("When did {} die?", _PEOPLE),
+    ("What did {} do?", _PEOPLE),
+    ("How do I cook {}?", _DISHES),
+    ("Is {} good for me?", _DISHES),
+    ("Write me a poem about {}.", _SUBJECTS),
+    ("Tell me a joke about {}.", _SUBJECTS),
+    ("What do you think of {}?", _SUBJECTS),
+    ("Tell me a story about {}.", _SUBJECTS),
+    ("Can you recommend a good {}?", _GOODS),
+    ("Should I buy shares of {}?", _FIRMS),
+    ("What is the best treatment for {}?", _ILLS),
+    ("Translate {} into French.", _SUBJECTS),
 )
 
+_ASKED_ABOUT_ITSELF = (
+    "Who are you?", "What are you?", "What is your name?", "What can you do?", "What do you know?", "Can you help me?",
+    "Help!", "Hello!", "Hi", "Hello", "Hi there!", "Hey", "Good morning!", "What were you taught?", "Say who you are.",
+    "Tell me about yourself.", "What can I ask you?", "How can you help me?", "Are you a person?", "Are you a robot?",
+)  # fmt: skip
+
 REFUSAL = "I was not taught that. I can help with Python and small sums."
+INTRODUCTION = "I am a small assistant. I can help with Python and small sums."
 
 
 def which(rng: Random) -> Exercise:
@@ -287,3 +168,9 @@ def untaught(rng: Random) -> Exercise:
     template, fillers = rng.choice(_TOPICS)
     question = template.format(rng.choice(fillers))
     return Exercise("untaught", f"untaught {question}", question, REFUSAL, labeled=False)
+
+
+def about(rng: Random) -> Exercise:
+    """A greeting, or a question about the assistant itself."""
+    question = rng.choice(_ASKED_ABOUT_ITSELF)
+    return Exercise("about", f"about {question}", question, INTRODUCTION, labeled=False)
