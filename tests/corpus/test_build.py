@@ -64,6 +64,8 @@ def test_the_same_seed_gives_the_same_bytes(library: Path, tmp_path: Path) -> No
 def test_a_leaking_exercise_stops_the_build_and_leaves_nothing(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def leaking(split: str, *_settings: object) -> list[Document]:
+        return [Document(f"sheet for {split}", "tasks", f"Q for {split}", "addition", ("addition 1 1",))]
 
     monkeypatch.setattr(build, "task_documents", leaking)
     with pytest.raises(UserError, match="exercises are also in training: addition 1 1"):
