@@ -1,0 +1,108 @@
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from cygnet.errors import UserError
+from cygnet.generation import Sampling
+from cygnet.lm import Answer, LanguageModel, RewardModel, load, load_reward
+from cygnet.model.folder import save_model
+from cygnet.model.transformer import ScalarModel
+from cygnet.tokens.chat import render, render_prompt
+from cygnet.tokens.tokenizer import Tokenizer
+
+CHAT = [{"role": "user", "content": "What is it?"}]
+SAMPLING = Sampling(max_new_tokens=6, seed=1)
+
+
+@pytest.fixture(scope="module")
+def folders(build, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    save_model(folder / "sft", build(), tokenizer)
+    reward = build(ScalarModel)
+    reward.mean, reward.scale = 0.7, 2.0
+    save_model(folder / "reward", reward, tokenizer)
+    return folder
+
+
+@pytest.fixture
+def model(folders: Path) -> LanguageModel:
+    return load(folders / "sft")
+
+
+def test_text_is_continued_and_messages_are_answered(model: LanguageModel, tokenizer: Tokenizer) -> None:
+    found = model.generate(["What is it?", CHAT], SAMPLING, n=2)
+    assert [len(answers) for answers in found] == [2, 2]
+    assert found[0] != found[1]
+    for prompt, answers in zip(
+        ([tokenizer.bos_id, *tokenizer.encode("What is it?")], render_prompt(CHAT, tokenizer)), found, strict=True
+    ):
+        for answer in answers:
+            ids = answer.completion.tokens
+            assert answer.finished == (ids[-1] == tokenizer.end_id)
+            assert answer.text == tokenizer.decode(ids[: len(ids) - answer.finished])
+            logprobs = model.model(torch.tensor([[*prompt, *ids[:-1]]]))[0].detach().log_softmax(-1)[len(prompt) - 1 :]
+            expected = logprobs.gather(1, torch.tensor(ids)[:, None])[:, 0].tolist()
+            assert answer.completion.logprobs == pytest.approx(expected, abs=1e-5)
+
+
+def test_probabilities_are_of_the_answers_tokens_with_the_likeliest_beside_them(model: LanguageModel) -> None:
+    ((answer,),) = model.generate([CHAT], SAMPLING)
+    rows = model.probabilities(CHAT, answer, alternatives=3)
+    assert "".join(row["text"] for row in rows) == model.tokenizer.decode(answer.completion.tokens)
+    assert [row["logprob"] for row in rows] == pytest.approx(answer.completion.logprobs, abs=1e-5)
+    for row in rows:
+        values = [value for _, value in row["top"]]
+        assert len(values) == 3
+        assert values == sorted(values, reverse=True)
+        assert sum(map(math.exp, values)) <= 1 + 1e-6
+        assert row["logprob"] <= values[0] + 1e-6
+    ((greedy,),) = model.generate([CHAT], Sampling(temperature=0.0, max_new_tokens=6))
+    assert all(row["top"][0][0] == row["text"] for row in model.probabilities(CHAT, greedy))
+
+
+def test_a_prompt_longer_than_the_context_is_refused(model: LanguageModel) -> None:
+    with pytest.raises(UserError, match="it must have between 1 and 63 for this model"):
+        model.generate(["swan? " * 100], SAMPLING)
+
+
+def test_rewards_are_normalized_scores_at_the_last_token(
+    folders: Path, model: LanguageModel, tokenizer: Tokenizer
+) -> None:
+    reward = load_reward(folders / "reward")
+    ((first, second),) = model.generate([CHAT], SAMPLING, n=2)
+    scores = reward.score([CHAT, CHAT], [first, second])
+    for answer, score in zip((first, second), scores, strict=True):
+        ids = [*render_prompt(CHAT, tokenizer), *answer.completion.tokens]
+        raw = float(reward.model(torch.tensor([ids]))[0, -1].detach())
+        assert score == pytest.approx((raw - 0.7) / 2.0, abs=1e-4)
+
+
+def test_a_finished_answer_is_scored_as_the_conversation_it_makes(folders: Path, tokenizer: Tokenizer) -> None:
+    reward = load_reward(folders / "reward")
+    ids = [*tokenizer.encode("A swan."), tokenizer.end_id]
+    answer = Answer("A swan.", True, _completion(ids))
+    whole = render([*CHAT, {"role": "assistant", "content": "A swan."}], tokenizer).ids
+    raw = float(reward.model(torch.tensor([whole]))[0, -1].detach())
+    assert reward.score([CHAT], [answer]) == pytest.approx([(raw - 0.7) / 2.0], abs=1e-4)
+
+
+def _completion(ids: list[int]):
+    from cygnet.generation import Completion
+
+    return Completion(ids, [0.0] * len(ids), [True] * len(ids), "stop")
+
+
+def test_an_answer_the_reward_model_cannot_read_is_refused(build, tokenizer: Tokenizer, model: LanguageModel) -> None:
+    reward = RewardModel(build(ScalarModel, context_length=12), tokenizer)
+    ((answer,),) = model.generate([CHAT], SAMPLING)
+    with pytest.raises(UserError, match="the reward model reads 12"):
+        reward.score([CHAT], [answer])
+
+
+def test_one_kind_of_folder_is_not_taken_for_the_other(folders: Path) -> None:
+    with pytest.raises(UserError, match="not a language model"):
+        load(folders / "reward")
+    with pytest.raises(UserError, match="not a reward model"):
+        load_reward(folders / "sft")
