@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from cygnet.errors import UserError
+from cygnet.files import read_jsonl
 from cygnet.model.folder import load_language_model, load_scalar_model, save_model, scalar_from
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.tokens.chat import render, render_prompt, tool_call
@@ -56,6 +57,24 @@ def test_transformers_gives_the_same_reward(build, tokenizer: Tokenizer, tmp_pat
     assert (scores[:, 0] - ours).abs().max() < 1e-4
     assert theirs.config.reward_mean == 1.5
     assert theirs.config.reward_scale == 2.5
+
+
+@pytest.mark.parametrize("stage", ["base", "sft", "rl", "reward"])
+def test_what_a_run_leaves_opens_in_transformers(tiny_run: Path, stage: str) -> None:
+    """The same logits of a model, or score of a reward model, on a held-out conversation as transformers renders it."""
+    folder = tiny_run / stage
+    messages = read_jsonl(tiny_run / "conversations/validation.jsonl")[0]["messages"]
+    ids = AutoTokenizer.from_pretrained(folder).apply_chat_template(messages, return_dict=False)
+    assert ids == render(messages, Tokenizer.load(folder)).ids
+    tokens = torch.tensor([ids])
+    with torch.no_grad():
+        if stage == "reward":
+            theirs = AutoModelForSequenceClassification.from_pretrained(folder)(tokens).logits[:, 0]
+            ours = load_scalar_model(folder)[0](tokens)[:, -1]
+        else:
+            theirs = AutoModelForCausalLM.from_pretrained(folder)(tokens).logits
+            ours = load_language_model(folder)[0](tokens)
+    assert (theirs - ours).abs().max() < 1e-4
 
 
 def test_transformers_reads_and_writes_text_the_same(folder: Path, tokenizer: Tokenizer) -> None:
