@@ -3,11 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test lint docs reference bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -29,6 +29,9 @@ lint: $(INSTALLED) ## ruff and mypy
 
 docs: $(INSTALLED) ## Build the documentation into site/, warnings being errors
 	$(BIN)/zensical build --strict
+
+reference: $(INSTALLED) ## Write anew the pages that the code itself decides
+	$(BIN)/python docs/reference_pages.py
 
 bench: $(INSTALLED) ## Measure what the README and docs claim
 	$(BIN)/python benchmarks/run.py
