@@ -37,4 +37,4 @@ bench: $(INSTALLED) ## Measure what the README and docs claim
 	$(BIN)/python benchmarks/run.py
 
 clean: ## Remove the environment, caches and built docs; runs/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis site
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache site
