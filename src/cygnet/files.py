@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,9 @@ from typing import Any
 
 from cygnet.errors import UserError
 
-_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
+_IN_RUST = re.compile(r"\(os error (\d+)\)$")
+_IN_NUMPY = re.compile(r"\d+ requested and \d+ written")
 
 
 @contextmanager
@@ -34,12 +37,30 @@ def write_aside(path: Path) -> Iterator[Path]:
         if path.is_dir():  # a folder can't be renamed over one that has files
             _remove(path)
         temporary.replace(path)
-    except OSError as error:
-        if error.errno not in _CANNOT_WRITE:
+    except Exception as error:
+        reason = why_not_written(error)
+        if reason is None:
             raise
-        raise UserError(f"could not write {path}: {error.strerror}. Free some room or choose another place.") from error
+        raise UserError(f"could not write {path}: {reason}. Free some room or choose another place.") from error
     finally:
         _remove(temporary)
+
+
+def why_not_written(error: Exception) -> str | None:
+    """What kept a file from being written, if `error` says that the disk or its permissions did; otherwise None.
+
+    Libraries report it in ways of their own: safetensors as a SafetensorError and tokenizers as a bare Exception, both
+    ending in Rust's "(os error 28)"; numpy as an OSError that has no number but the counts of a short write.
+    """
+    if isinstance(error, OSError):
+        if error.errno is None and _IN_NUMPY.fullmatch(str(error)):
+            return f"the disk took only a part ({error})"
+        number = error.errno
+    else:
+        from_rust = type(error) is Exception or type(error).__name__ == "SafetensorError"
+        found = _IN_RUST.search(str(error)) if from_rust else None
+        number = int(found[1]) if found else None
+    return os.strerror(number) if number in _CANNOT_WRITE else None
 
 
 def _remove(path: Path) -> None:

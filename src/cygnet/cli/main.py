@@ -1,6 +1,5 @@
 """`cygnet`: the verbs, and how the program ends."""
 
-import errno
 import os
 import shlex
 import sys
@@ -19,8 +18,8 @@ from cygnet.cli.reward import reward
 from cygnet.cli.rl import rl
 from cygnet.cli.run import run
 from cygnet.cli.sft import sft
+from cygnet.files import why_not_written
 
-_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 _USER_ERROR = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 _BROKEN_PIPE = 141
@@ -55,9 +54,10 @@ def run_command(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except OSError as error:
-        if error.errno not in _CANNOT_WRITE:
+        reason = why_not_written(error)
+        if reason is None:
             raise
-        print(f"cygnet: could not write {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
+        print(f"cygnet: could not write {error.filename or 'a file'}: {reason}.", file=sys.stderr)
         return _USER_ERROR
     except KeyboardInterrupt:
         print(f"\ncygnet: interrupted. To go on where it stopped: cygnet {shlex.join(arguments)}", file=sys.stderr)
