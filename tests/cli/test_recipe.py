@@ -3,6 +3,7 @@ import tomllib
 from pathlib import Path
 
 from cygnet.recipe.layers import preset_names
+from cygnet.recipe.load import load_recipe
 
 
 def test_list_shows_every_preset_with_what_it_is(cygnet) -> None:
@@ -16,6 +17,8 @@ def test_show_prints_a_recipe_that_can_be_run(cygnet, tmp_path: Path) -> None:
     assert tomllib.loads(shown)["pretrain"]["depth"] == 3
     (tmp_path / "mine.toml").write_text(shown)
     assert cygnet("recipe", "show", tmp_path / "mine.toml").out == shown
+    assert "name" not in tomllib.loads(shown)
+    assert load_recipe([str(tmp_path / "mine.toml")]).name == "mine"
 
 
 def test_diff_shows_what_differs_and_only_that(cygnet, tmp_path: Path) -> None:

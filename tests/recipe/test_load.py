@@ -5,7 +5,7 @@ import pytest
 
 from cygnet.errors import UserError
 from cygnet.recipe.layers import preset_names
-from cygnet.recipe.load import differences, load_recipe, recipe_schema, stage_recipe
+from cygnet.recipe.load import default_folder, differences, load_recipe, recipe_schema, stage_recipe
 from cygnet.recipe.schema import Recipe
 from cygnet.recipe.toml import to_toml
 
@@ -93,3 +93,20 @@ def test_the_schema_knows_every_key() -> None:
     schema = recipe_schema()
     assert set(schema["properties"]) == set(Recipe.model_fields) | {"extends", "depth"}
     assert "description" in schema["$defs"]["SftConfig"]["properties"]["epochs"]
+
+
+def test_a_copied_run_goes_on_in_itself(tmp_path: Path) -> None:
+    copy = tmp_path / "careless"
+    copy.mkdir()
+    (copy / "recipe.json").write_text(json.dumps(load_recipe(["pocket"]).to_json()))
+    for argument in (copy, copy / "recipe.json"):
+        arguments = [str(argument), "seed=2"]
+        assert default_folder(arguments, load_recipe(arguments)) == copy
+
+
+def test_presets_and_files_run_under_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pocket").mkdir()  # a preset's name is the preset's, whatever lies here
+    (tmp_path / "mine.toml").write_text('extends = "pocket"\n')
+    monkeypatch.chdir(tmp_path)
+    for arguments, name in (([], "pocket"), (["pocket"], "pocket"), (["seed=3", "mine.toml"], "mine")):
+        assert default_folder(arguments, load_recipe(arguments)) == Path("runs") / name

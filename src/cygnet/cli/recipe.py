@@ -22,7 +22,7 @@ def list_() -> None:
     help_epilogue="Example: cygnet recipe show pocket depth=6 > mine.toml",
 )
 def show(*arguments: str) -> None:
-    """Print a recipe with every setting resolved, as a recipe file.
+    """Print a recipe with every setting resolved, as a recipe file. Its name is left out: the file's name becomes it.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def show(*arguments: str) -> None:
     from cygnet.recipe.load import load_recipe
     from cygnet.recipe.toml import to_toml
 
-    print(to_toml(load_recipe(arguments).model_dump(mode="json")), end="")
+    print(to_toml(load_recipe(arguments).model_dump(mode="json", exclude={"name"})), end="")
 
 
 @app.command(

@@ -16,13 +16,13 @@ def run(*arguments: str, out: Annotated[Path | None, Parameter(alias="-o")] = No
     arguments:
         A recipe (a preset's name, a .toml file or a run folder; pocket if none is given) and KEY=VALUE settings.
     out:
-        The run folder; by default runs/ and the recipe's name.
+        The run folder; by default the one given as the recipe, otherwise runs/ and the recipe's name.
     """
-    from cygnet.recipe.load import load_recipe
+    from cygnet.recipe.load import default_folder, load_recipe
     from cygnet.recipe.run import run_recipe
     from cygnet.recipe.summary import run_summary
 
     recipe = load_recipe(arguments)
-    folder = out or Path("runs") / recipe.name
+    folder = out or default_folder(arguments, recipe)
     run_recipe(recipe, folder)
     print(run_summary(folder))

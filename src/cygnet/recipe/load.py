@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cygnet.errors import UserError
-from cygnet.recipe.layers import Layer, Table, merge, parse_override, recipe_layers
+from cygnet.recipe.layers import Layer, Table, merge, parse_override, preset_names, recipe_layers
 from cygnet.recipe.schema import ChatConfig, Recipe
 from cygnet.recipe.validate import validate
 
@@ -30,6 +30,22 @@ def load_recipe(arguments: Sequence[str] = ()) -> Recipe:
         )
     layers = recipe_layers(recipes[0] if recipes else DEFAULT, overrides)
     return validate(Recipe, [_turn_dial(layer) for layer in layers])
+
+
+def default_folder(arguments: Sequence[str], recipe: Recipe) -> Path:
+    """Where `recipe`, resolved from `arguments`, runs unless told otherwise.
+
+    A run folder goes on in itself, whatever its recipe is called: it may be a copy. Anything else runs in `runs/`
+    under the recipe's name.
+    """
+    for argument in arguments:
+        path = Path(argument)
+        if "=" not in argument and argument not in preset_names():
+            if path.is_dir():
+                return path
+            if path.name == "recipe.json":
+                return path.parent
+    return Path("runs") / recipe.name
 
 
 def stage_recipe(stage: str, overrides: Sequence[str]) -> Recipe:
