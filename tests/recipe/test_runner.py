@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-import cygnet
 from cygnet.errors import UserError
 from cygnet.files import write_aside, write_json
+from cygnet.recipe.code import code_version
 from cygnet.recipe.lineage import Lineage
 from cygnet.recipe.runner import Step, run_steps
 from cygnet.training.work import Work
@@ -42,14 +42,14 @@ class Kitchen:
             (folder / "loud.txt").write_text((self.folder / "word.txt").read_text().upper()[:4] + self.marks)
         return {}
 
-    def run(self, seed: int = 1) -> list[str]:
+    def run(self, seed: int = 1, threads: int = 1) -> list[str]:
         word, shout = self.folder / "word.txt", self.folder / "shout"
         steps = [
             Step("source", (), (word,), {"word": self.word}, self.source),
             Step("shout", (word,), (shout,), {"marks": self.marks}, self.shout),
         ]
         self.calls = []
-        run_steps(steps, self.folder, title="kitchen", seed=seed, threads=1, progress=False)
+        run_steps(steps, self.folder, title="kitchen", seed=seed, threads=threads, progress=False)
         return self.calls
 
 
@@ -75,10 +75,12 @@ def test_only_what_a_change_reaches_is_made_again(kitchen: Kitchen) -> None:
     assert kitchen.run(seed=2) == ["source", "shout"]
 
 
-def test_a_new_version_makes_everything_again(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_other_code_made_is_made_again(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
     kitchen.run()
-    monkeypatch.setattr(cygnet, "__version__", "99")
-    assert kitchen.run() == ["source", "shout"]
+    monkeypatch.setattr(
+        "cygnet.recipe.runner.code_version", lambda step: "99" if step == "shout" else code_version(step)
+    )
+    assert kitchen.run() == ["shout"]
 
 
 def test_the_same_output_again_reaches_nothing_further(kitchen: Kitchen) -> None:
@@ -107,7 +109,7 @@ def test_lineage_says_what_each_step_was_made_of(kitchen: Kitchen) -> None:
     assert source["config"] == {"seed": 1, "word": "moss"}
     assert source["metrics"] == {"letters": 4}
     assert shout["inputs"] == {"word.txt": source["outputs"]["word.txt"]["sha256"]}
-    assert shout["version"] == cygnet.__version__
+    assert shout["version"] == code_version("shout")
     assert saved["machine"]["cores"] >= 1
     assert saved["recipe"] == "kitchen"
     assert saved["seconds"] == source["seconds"] + shout["seconds"]
@@ -124,6 +126,18 @@ def test_an_interrupted_step_finds_its_checkpoints(kitchen: Kitchen) -> None:
     assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n{}\n"
 
 
+def test_going_on_with_other_threads_is_said_and_keeps_the_checkpoints(
+    kitchen: Kitchen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kitchen.fail = True
+    for threads in (2, 2, 3):
+        with pytest.raises(KeyboardInterrupt):
+            kitchen.run(threads=threads)
+    said = "shout: goes on with threads=3 after threads=2: its result will not be the same bit for bit\n"
+    assert capsys.readouterr().out == said
+    assert (kitchen.folder / "checkpoints/shout/step_1").exists()
+
+
 def test_checkpoints_of_something_else_are_removed(kitchen: Kitchen, capsys: pytest.CaptureFixture[str]) -> None:
     kitchen.fail = True
     with pytest.raises(KeyboardInterrupt):
@@ -134,7 +148,8 @@ def test_checkpoints_of_something_else_are_removed(kitchen: Kitchen, capsys: pyt
     assert not (kitchen.folder / "checkpoints/shout/step_7").exists()
     assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n"
     assert (
-        "shout: its inputs or settings changed; its old checkpoints and metrics are removed" in capsys.readouterr().out
+        "shout: its inputs, settings or code changed; its old checkpoints and metrics are removed"
+        in capsys.readouterr().out
     )
 
 

@@ -22,20 +22,33 @@ class Attempt:
     earlier: float
 
     @classmethod
-    def begin(cls, step: str, folder: Path, ingredients: str) -> "Attempt":
-        """Continue the last attempt if it was at the same thing; otherwise remove what it left, saying so."""
+    def begin(cls, step: str, folder: Path, ingredients: str, threads: int) -> "Attempt":
+        """Continue the last attempt if it was at the same thing; otherwise remove what it left, saying so.
+
+        Another number of threads is no other thing, but it is said: sums come out in another order.
+        """
         checkpoints, metrics = folder / "checkpoints" / step, folder / "metrics" / f"{step}.jsonl"
         key = checkpoints / "key.json"
         last = read_json(key) if key.exists() else {}
         earlier = 0.0
         if last.get("ingredients") == ingredients:
             earlier = last["earlier"] + max(0.0, _last_sign_of_life(checkpoints, metrics) - last["started"])
+            if last["threads"] != threads and any(checkpoints.glob("step_*")):
+                print(
+                    f"{step}: goes on with threads={threads} after threads={last['threads']}: "
+                    "its result will not be the same bit for bit",
+                    flush=True,
+                )
         elif checkpoints.exists() or metrics.exists():
-            print(f"{step}: its inputs or settings changed; its old checkpoints and metrics are removed", flush=True)
+            print(
+                f"{step}: its inputs, settings or code changed; its old checkpoints and metrics are removed", flush=True
+            )
             shutil.rmtree(checkpoints, ignore_errors=True)
             metrics.unlink(missing_ok=True)
         attempt = cls(checkpoints, metrics, ingredients, started=time.time(), earlier=earlier)
-        write_json(key, {"ingredients": ingredients, "started": attempt.started, "earlier": earlier})
+        write_json(
+            key, {"ingredients": ingredients, "threads": threads, "started": attempt.started, "earlier": earlier}
+        )
         metrics.parent.mkdir(parents=True, exist_ok=True)
         return attempt
 

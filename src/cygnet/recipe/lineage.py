@@ -16,7 +16,7 @@ Stat = dict[str, list[int]]
 
 @dataclass(frozen=True)
 class Ingredients:
-    """Everything that decides a step's outputs: hashes of its inputs by path, its settings, the package's version."""
+    """Everything that decides a step's outputs: hashes of its inputs by path, its settings, the version of its code."""
 
     inputs: dict[str, str]
     config: dict[str, Any]

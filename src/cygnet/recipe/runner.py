@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cygnet
 from cygnet.recipe.attempt import Attempt
+from cygnet.recipe.code import code_version
 from cygnet.recipe.lineage import Ingredients, Lineage
 from cygnet.training.work import Work
 
@@ -34,8 +34,8 @@ def run_steps(
 ) -> Lineage:
     """Carry out the steps of the run `title` in order and return what they were made of.
 
-    A step is skipped when its inputs, its config and the package's version are those it was last made of, and its
-    outputs are still there unchanged. One that was interrupted resumes from its checkpoints; if anything it is made
+    A step is skipped when its inputs, its config and its code (see `code_version`) are those it was last made of, and
+    its outputs are still there unchanged. One that was interrupted resumes from its checkpoints; if anything it is made
     of has changed since, those are removed and it starts afresh.
 
     The caller holds `folder` (see `lock.locked`). Raises UserError for a missing input, and whatever the steps raise.
@@ -44,12 +44,12 @@ def run_steps(
     lineage = Lineage(folder, title)
     for position, step in enumerate(steps, 1):
         inputs = {lineage.name(path): lineage.hash_of_input(path) for path in step.inputs}
-        ingredients = Ingredients(inputs, {"seed": seed, **step.config}, cygnet.__version__)
+        ingredients = Ingredients(inputs, {"seed": seed, **step.config}, code_version(step.name))
         if lineage.is_done(step.name, ingredients):
             continue
         if progress:
             print(f"[{position}/{len(steps)}] {step.name}", flush=True)
-        attempt = Attempt.begin(step.name, folder, ingredients.hash)
+        attempt = Attempt.begin(step.name, folder, ingredients.hash, threads)
         metrics = step.action(Work(attempt.checkpoints, attempt.metrics, seed, threads, progress))
         lineage.add(step.name, ingredients, step.outputs, attempt.finish(), metrics)
     return lineage

@@ -1,0 +1,50 @@
+"""The version of the code that a step runs: edit a step's code and it is done again, edit another's and it is not."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import cygnet
+
+_PACKAGE = Path(cygnet.__file__).parent
+_STEPS = ("files.py", "recipe/steps.py")
+_DATA = (*_STEPS, "corpus", "tokens")
+_TRAINING = (*_STEPS, "tokens", "model", "training", "generation", "stages", "feedback", "corpus/tasks")
+
+# What decides the outputs of each step. Left out is what only talks to the user: cli, errors, how runs are kept.
+_ROOMS = {
+    "corpus": _DATA,
+    "tokenizer": _DATA,
+    "tokens": _DATA,
+    "split": (*_STEPS, "recipe/splitting.py"),
+    "pretrain": (*_TRAINING, "evaluation"),
+    "conversations": _TRAINING,
+    "sft": _TRAINING,
+    "comparisons": _TRAINING,
+    "reward": _TRAINING,
+    "rl": (*_TRAINING, "recipe/gold.py"),
+    "rank": (*_TRAINING, "lm", "arena", "recipe/gold.py", "recipe/ranking.py", "recipe/contest.py"),
+    "report": ("files.py", "recipe/report"),
+}
+
+
+def code_version(step: str) -> str:
+    """The package's version and a hash of the code that `step` uses; of the whole package for a step unknown here."""
+    return f"{cygnet.__version__}+{_hash(_ROOMS.get(step, ('.',)))}"
+
+
+@cache
+def _hash(rooms: tuple[str, ...]) -> str:
+    digest = hashlib.sha256()
+    for room in rooms:
+        for file in _files(_PACKAGE / room):
+            content = hashlib.sha256(file.read_bytes()).digest()
+            digest.update(str(file.relative_to(_PACKAGE)).encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _files(room: Path) -> list[Path]:
+    """A file, or the files below a folder that are code: not what Python compiled from it."""
+    if room.is_file():
+        return [room]
+    return sorted(path for path in room.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
