@@ -9,7 +9,7 @@ from cygnet.lm import Answer, LanguageModel
 from cygnet.tokens.tokenizer import Tokenizer
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=40, seed=3)
-EXAMPLES = "Q: 1 + 1?\nA: 2"
+EXAMPLES = ["Q: 1 + 1?\nA: 2"]
 PROMPTS = [[{"role": "user", "content": "2 + 2?"}], [{"role": "user", "content": "3 + 3?"}]]
 
 
@@ -23,6 +23,9 @@ class Scripted:
     def __init__(self, *texts: str) -> None:
         self.texts = texts
         self.asked: list[tuple[list, Sampling, int]] = []
+
+    def room_after(self, prompt: str) -> int:
+        return 1_000 - len(prompt)
 
     def generate(self, prompts: Sequence, sampling: Sampling, n: int = 1) -> list[list[Answer]]:
         self.asked.append((list(prompts), sampling, n))
@@ -53,12 +56,20 @@ def test_a_base_model_is_shown_a_document_that_the_question_continues() -> None:
     assert (sampling.stop, sampling.temperature, sampling.seed, n) == (("\n\nQ:",), 0.5, 3, 1)
 
 
+def test_examples_are_left_out_until_the_answer_has_room() -> None:
+    long = "Q: " + "1 + " * 300 + "1?\nA: 301"
+    model = Scripted("four")
+    FewShot(model, [*EXAMPLES, long], SAMPLING).answers(PROMPTS[:1])
+    FewShot(model, [long, *EXAMPLES], SAMPLING).answers(PROMPTS[:1])
+    assert [asked[0] for asked in model.asked] == [["Q: 1 + 1?\nA: 2\n\nQ: 2 + 2?\nA:"], ["Q: 2 + 2?\nA:"]]
+
+
 def test_a_base_models_answer_ends_where_the_next_question_begins(build, tokenizer: Tokenizer, monkeypatch) -> None:
     """With a real engine: the model goes on with the next question, and its answer is cut before it."""
     import torch
 
     model = build(context_length=128)
-    document = f"{EXAMPLES}\n\nQ: 2 + 2?\nA:"
+    document = f"{EXAMPLES[0]}\n\nQ: 2 + 2?\nA:"
     written = tokenizer.encode(" 4\nfour\n\nQ: 5 + 5?\nA: 10")
     start = len(tokenizer.encode(document))
 

@@ -29,7 +29,8 @@ def solves(rows: list[dict], tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPat
             assert prompts == [render_prompt(messages, tokenizer) for messages in asked]
             ids = [[*tokenizer.encode(reply), tokenizer.end_id] for reply in replies]
             # a tool's turn in a reply is told by special tokens, which text can't hold
-            call = [tokenizer.id_of("<|python|>"), tokenizer.end_id, tokenizer.id_of("<|assistant|>")]
+            turns = ("<|python|>", "<|end|>", "<|tool|>", "<|end|>", "<|assistant|>")
+            call = [tokenizer.id_of(token) for token in turns]
             reason = "stop" if finished else "length"
             return [[Completion([*call, *tokens], [], [], reason)] for tokens in ids]
 

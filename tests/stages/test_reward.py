@@ -137,7 +137,7 @@ def comparisons(count: int = 12) -> list[Comparison]:
         lengths = (2 + torch.randperm(18, generator=rng)[:3]).tolist()
         answers = [torch.randint(10, 300, (length,), generator=rng).tolist() for length in lengths]
         ranks = [1 + sum(other > length for other in lengths) for length in lengths]
-        found.append(Comparison(answers, ranks if number < count - 1 else [1, 1, 1], []))
+        found.append(Comparison(f"prompt {number}", answers, ranks if number < count - 1 else [1, 1, 1], []))
     return found
 
 
@@ -229,8 +229,8 @@ def test_text_is_encoded_and_token_ids_are_taken_as_they_are(tmp_path: Path, tok
     text, ids = read_comparisons(tmp_path / "rows.jsonl", tokenizer, 64)
     prompt = render_prompt(ROW["prompt"], tokenizer)
     expected = [[*prompt, *tokenizer.encode(answer), tokenizer.end_id] for answer in ROW["responses"]]
-    assert text == Comparison(expected, [1, 2], [])
-    assert ids == Comparison([[*prompt, *answer] for answer in letters], [1, 2], [0.5, 0])
+    assert text[1:] == (expected, [1, 2], [])
+    assert ids[1:] == ([[*prompt, *answer] for answer in letters], [1, 2], [0.5, 0])
 
 
 @pytest.mark.parametrize(

@@ -36,15 +36,24 @@ class FewShot:
 
     _NEXT = "\n\nQ:"
 
-    def __init__(self, model: LanguageModel, examples: str, sampling: Sampling) -> None:
+    def __init__(self, model: LanguageModel, examples: Sequence[str], sampling: Sampling) -> None:
+        """`examples` are questions with answers ("Q: ...\\nA: ..."), the most telling first."""
         self._model, self._examples = model, examples
         self._sampling = replace(sampling, stop=(self._NEXT,))
 
     def answers(self, prompts: Sequence[Conversation]) -> list[Answer]:
         """One sample each, up to where the document's next question would begin."""
-        documents = [f"{self._examples}{self._NEXT} {prompt[-1]['content']}\nA:" for prompt in prompts]
+        documents = [self._document(prompt[-1]["content"]) for prompt in prompts]
         found = [answers[0] for answers in self._model.generate(documents, self._sampling)]
         return [replace(answer, text=answer.text.strip()) for answer in found]
+
+    def _document(self, question: str) -> str:
+        """As many examples as leave the answer the room that it may need, then the question."""
+        for count in range(len(self._examples), -1, -1):
+            document = "\n\n".join([*self._examples[:count], f"Q: {question}\nA:"])
+            if self._model.room_after(document) >= self._sampling.max_new_tokens:
+                break
+        return document
 
 
 class BestOf:
@@ -54,9 +63,10 @@ class BestOf:
         self._model, self._reward, self._count, self._sampling = model, reward, count, sampling
 
     def answers(self, prompts: Sequence[Conversation]) -> list[Answer]:
-        """The sample with the highest reward, each."""
+        """The finished sample with the highest reward, each."""
         best = []
         for prompt, candidates in zip(prompts, self._model.generate(prompts, self._sampling, self._count), strict=True):
             scores = self._reward.score([prompt] * len(candidates), candidates)
-            best.append(candidates[scores.index(max(scores))])
+            order = [(answer.finished, score) for answer, score in zip(candidates, scores, strict=True)]
+            best.append(candidates[order.index(max(order))])
         return best

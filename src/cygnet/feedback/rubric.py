@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cygnet.corpus.tasks import Exercise, answer_in, check, parse_object, worked_reply
+from cygnet.tokens.chat import last_turn
 
 WEIGHTS = {"correct": 0.5, "steps": 0.2, "well_formed": 0.15, "concise": 0.1, "grounded": 0.05}
 
-_NEXT_TURN = "<|assistant|>"
+CUT_OFF = " [cut off]"
 
 
 class Verdict(NamedTuple):
@@ -30,7 +31,7 @@ def judge(exercise: Exercise, response: str, finished: bool = True) -> Verdict:
 
     `response` is everything the assistant and its tool wrote, special tokens by name (`tokens.chat.response_text`).
     """
-    reply = response.rsplit(_NEXT_TURN, 1)[-1]
+    reply = last_turn(response)
     return Verdict(
         correct=float(finished and check(exercise, reply)),
         steps=_steps(exercise, response, reply),
@@ -46,14 +47,23 @@ def gold(row: Mapping[str, Any], response: str, finished: bool = True) -> float:
 
 
 class RubricJudge:
-    """Compares two answers by their total marks. It reads each on its own: the order they come in can't matter."""
+    """Compares two answers by their total marks. It reads each on its own: the order they come in can't matter.
+
+    An answer that ran out of room is shown with CUT_OFF at its end.
+    """
 
     name = "rubric"
 
     def compare(self, row: Mapping[str, Any], left: str, right: str) -> float:
         """1 when `left` has the higher mark, 0 when `right` has, 0.5 when they are equal."""
-        difference = gold(row, left) - gold(row, right)
+        difference = judge_shown(row, left).total - judge_shown(row, right).total
         return 0.5 if abs(difference) < 1e-9 else float(difference > 0)
+
+
+def judge_shown(row: Mapping[str, Any], shown: str) -> Verdict:
+    """`judge` of an answer as judges see it."""
+    exercise = Exercise.from_json(row["exercise"])
+    return judge(exercise, shown.removesuffix(CUT_OFF), finished=not shown.endswith(CUT_OFF))
 
 
 def _steps(exercise: Exercise, response: str, reply: str) -> float:

@@ -58,6 +58,10 @@ class LanguageModel:
             for place, token in enumerate(tokens)
         ]
 
+    def room_after(self, prompt: Prompt) -> int:
+        """How many tokens the model can still read after a prompt."""
+        return self.model.config.context_length - len(self._ids(prompt))
+
     def _ids(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
             return [self.tokenizer.bos_id, *self.tokenizer.encode(prompt)]

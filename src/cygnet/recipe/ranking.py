@@ -7,8 +7,8 @@ from typing import Any
 
 from cygnet.arena.players import BestOf, Chat, FewShot, Player
 from cygnet.arena.rank import rank
-from cygnet.corpus.tasks import Exercise, exercises, sheet
-from cygnet.feedback.rubric import RubricJudge, gold, judge
+from cygnet.corpus.tasks import exercises, sheet
+from cygnet.feedback.rubric import CUT_OFF, RubricJudge, judge_shown
 from cygnet.files import read_jsonl, write_aside, write_json, write_jsonl
 from cygnet.generation import Sampling
 from cygnet.lm import Answer, LanguageModel, load, load_reward
@@ -31,15 +31,18 @@ def rank_models(
     prepare_machine(work.threads)
     rows = read_jsonl(prompts)[: config.prompts]
     policy = load(rl)
-    sampling = Sampling(temperature=config.temperature, seed=work.seed)
+    # each player draws its own numbers: best-of-n must not choose among the very answer that SFT gives
+    base_draw, sft_draw, best_draw, rl_draw = (
+        Sampling(temperature=config.temperature, seed=4 * work.seed + player) for player in range(4)
+    )
     players: dict[str, Player] = {
-        "base": FewShot(load(base), few_shot_document(work.seed), sampling),
-        "sft": Chat(load(sft), sampling),
-        f"best-of-{config.best_of}": BestOf(load(sft), load_reward(reward), config.best_of, sampling),
-        "rl": Chat(policy, sampling),
+        "base": FewShot(load(base), few_shot_examples(work.seed), base_draw),
+        "sft": Chat(load(sft), sft_draw),
+        f"best-of-{config.best_of}": BestOf(load(sft), load_reward(reward), config.best_of, best_draw),
+        "rl": Chat(policy, rl_draw),
     }
     answers = {name: player.answers([row["prompt"] for row in rows]) for name, player in players.items()}
-    texts = {name: [answer.text for answer in found] for name, found in answers.items()}
+    texts = {name: [_shown(answer) for answer in found] for name, found in answers.items()}
     with write_aside(out) as temporary:
         ladder = rank(texts, rows, RubricJudge(), temporary, work.seed, bootstrap=config.bootstrap)
         write_jsonl(temporary / "stages.jsonl", _side_by_side(rows, texts))
@@ -47,18 +50,22 @@ def rank_models(
     return {"ladder": ladder["ladder"], **{name: marks(rows, found) for name, found in texts.items()}}
 
 
-def few_shot_document(seed: int) -> str:
-    """Three worked training exercises of different families, as a document for the base model to continue."""
-    return sheet([next(exercises("train", seed, (family,))) for family in _EXAMPLES])
+def few_shot_examples(seed: int) -> list[str]:
+    """Worked training exercises of different families, for the base model to continue."""
+    return [sheet([next(exercises("train", seed, (family,)))]) for family in _EXAMPLES]
 
 
 def marks(rows: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> dict[str, float]:
-    """Mean rubric mark and share of right answers."""
-    verdicts = [judge(Exercise.from_json(row["exercise"]), text) for row, text in zip(rows, texts, strict=True)]
+    """Mean rubric mark and share of right answers, as they were shown."""
+    verdicts = [judge_shown(row, text) for row, text in zip(rows, texts, strict=True)]
     return {
         "mark": sum(verdict.total for verdict in verdicts) / len(verdicts),
         "accuracy": sum(verdict.correct for verdict in verdicts) / len(verdicts),
     }
+
+
+def _shown(answer: Answer) -> str:
+    return answer.text if answer.finished else answer.text + CUT_OFF
 
 
 def _side_by_side(rows: Sequence[dict[str, Any]], texts: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
@@ -73,7 +80,7 @@ def _side_by_side(rows: Sequence[dict[str, Any]], texts: Mapping[str, Sequence[s
             "reference": rows[number]["exercise"]["answer"],
             "family": rows[number]["exercise"]["family"],
             "answers": {name: found[number] for name, found in texts.items()},
-            "scores": {name: gold(rows[number], found[number]) for name, found in texts.items()},
+            "scores": {name: judge_shown(rows[number], found[number]).total for name, found in texts.items()},
         }
         for number in chosen
     ]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from cygnet.corpus.tasks import Exercise, check
 from cygnet.generation import Engine, Sampling
 from cygnet.model.transformer import Transformer
-from cygnet.tokens.chat import render_prompt, response_text
+from cygnet.tokens.chat import last_turn, render_prompt, response_text
 from cygnet.tokens.tokenizer import Tokenizer
 
 _SAMPLES = 6
@@ -32,7 +32,7 @@ def task_accuracy(
     samples = []
     for exercise, (completion,) in zip(exercises, completions, strict=True):
         text = response_text(completion.tokens, tokenizer)
-        right = completion.finish_reason == "stop" and check(exercise, text.rsplit("<|assistant|>", 1)[-1])
+        right = completion.finish_reason == "stop" and check(exercise, last_turn(text))
         marks[exercise.family].append(right)
         samples.append((exercise.prompt, text))
     by_family = {name: sum(found) / len(found) for name, found in sorted(marks.items())}

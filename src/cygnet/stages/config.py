@@ -97,7 +97,7 @@ class RlConfig(Settings):
     trace_decay: float = Field(0.95, ge=0, le=1, description="lambda of generalized advantage estimation")
     kl_coefficient: float = Field(0.3, ge=0, description="weight of the KL penalty at the start")
     kl_target: float = Field(
-        6.0, gt=0, description="KL to the SFT model in nats per answer that the coefficient steers to"
+        1.0, gt=0, description="KL to the SFT model in nats per answer that the coefficient steers to"
     )
     kl_horizon: float = Field(5_000, gt=0, description="answers over which the coefficient adapts")
     unfinished_reward: float = Field(

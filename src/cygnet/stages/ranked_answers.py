@@ -8,13 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from cygnet.errors import UserError
 from cygnet.files import read_jsonl
-from cygnet.tokens.chat import Message, render_prompt, response_text
+from cygnet.tokens.chat import Message, prompt_key, render_prompt, response_text
 from cygnet.tokens.tokenizer import Tokenizer
 
 
 class Comparison(NamedTuple):
-    """Answers to one prompt: token ids of prompt and answer together, ranks (1 is best), the judge's scores if any."""
+    """Answers to one prompt: its text, token ids of prompt and answer together, ranks (1 is best), scores if any."""
 
+    prompt: str
     sequences: list[list[int]]
     ranks: Sequence[float]
     scores: Sequence[float]
@@ -66,7 +67,7 @@ def _comparison(row: Row, tokenizer: Tokenizer, context_length: int) -> Comparis
     longest = len(prompt) + max(len(answer) for answer in answers)
     if longest > context_length:
         raise UserError(f"{longest} tokens, but the model reads {context_length}.")
-    return Comparison([[*prompt, *answer] for answer in answers], row.ranks, scores)
+    return Comparison(prompt_key(row.prompt), [[*prompt, *answer] for answer in answers], row.ranks, scores)
 
 
 def _spells(answer: Sequence[int], text: str, tokenizer: Tokenizer) -> bool:

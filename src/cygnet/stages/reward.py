@@ -14,6 +14,7 @@ from cygnet.errors import UserError
 from cygnet.model.folder import load_language_model, save_model, scalar_from
 from cygnet.model.transformer import ScalarModel
 from cygnet.stages.config import RewardConfig
+from cygnet.stages.intervals import prompt_interval
 from cygnet.stages.ranked_answers import Comparison, read_comparisons
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
@@ -22,7 +23,6 @@ from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import adamw
 from cygnet.training.work import Work
 
-_BOOTSTRAP = 1_000
 _MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, 2.0)
 
 
@@ -188,11 +188,10 @@ def heldout_accuracy(
     scores = [score_sequences(model, tokenizer, item.sequences) for item in heldout]
     pairs = np.array([int(better_pairs(item.ranks).sum()) for item in heldout])
     right = np.array([pair_accuracy(score, item.ranks) for score, item in zip(scores, heldout, strict=True)]) * pairs
-    drawn = np.random.default_rng(seed).integers(0, len(heldout), (_BOOTSTRAP, len(heldout)))
-    low, high = np.quantile(right[drawn].sum(axis=1) / pairs[drawn].sum(axis=1), [0.025, 0.975])
+    low, high = prompt_interval(right, pairs, [item.prompt for item in heldout], seed)
     return {
         "heldout_pair_accuracy": float(right.sum() / pairs.sum()),
-        "ci95": [float(low), float(high)],
+        "ci95": [low, high],
         "heldout_comparisons": int(pairs.sum()),
         "by_margin": _by_margin(scores, heldout),
     }

@@ -14,8 +14,9 @@ from cygnet.model.folder import load_language_model, load_scalar_model, save_mod
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages import ppo
 from cygnet.stages.config import RlConfig
+from cygnet.stages.intervals import prompt_interval
 from cygnet.stages.rollouts import Experience, Learner, lay_out, rewards_of, token_logprobs, token_values
-from cygnet.tokens.chat import read_messages, render_prompt, response_text
+from cygnet.tokens.chat import prompt_key, read_messages, render_prompt, response_text
 from cygnet.tokens.tokenizer import Tokenizer, check_same_tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
@@ -26,7 +27,6 @@ from cygnet.training.work import Work
 Gold = Callable[[dict[str, Any], str, bool], float]
 
 _ADAM_EPS = 1e-5  # as in the PPO implementations that reproduce Ziegler et al. 2019
-_BOOTSTRAP = 1_000
 
 
 def train_rl(
@@ -150,7 +150,8 @@ class Reinforcement:
         if self._gold is not None:
             finished = [completion.finish_reason == "stop" for completion in completions]
             golds = [self._gold(*item) for item in zip(self._heldout, texts, finished, strict=True)]
-            values |= {"gold": float(np.mean(golds)), "golds": golds}
+            asked = [prompt_key(row["prompt"]) for row in self._heldout]
+            values |= {"gold": float(np.mean(golds)), "golds": golds, "prompts": asked}
         metrics.log("eval", step, **values)
         for row, text in list(zip(self._heldout, texts, strict=True))[:6]:
             metrics.log("sample", step, prompt=row["prompt"][-1]["content"], text=text)
@@ -184,7 +185,9 @@ class Reinforcement:
             "length": float(np.mean(lengths)),
             "kl_coefficient": self._kl_coefficient,
         }
-        self._kl_coefficient = ppo.adapt(self._kl_coefficient, kl, config.kl_target, len(prompts), config.kl_horizon)
+        if not self._critic_only:
+            before, target = self._kl_coefficient, config.kl_target
+            self._kl_coefficient = ppo.adapt(before, kl, target, len(prompts), config.kl_horizon)
         experiences = [experience for experience, _ in parts]
         whitened = ppo.whiten([item.advantages for item in experiences], [item.answers.sampled for item in experiences])
         return [item._replace(advantages=advantages) for item, advantages in zip(experiences, whitened, strict=True)]
@@ -241,7 +244,6 @@ def _before_and_after(evaluations: list[dict[str, Any]], seed: int) -> dict[str,
     found = {"reward_before": first["reward"], "reward_after": last["reward"], "kl": last["kl"]}
     if "gold" in last:
         gains = np.array(last["golds"]) - np.array(first["golds"])
-        drawn = np.random.default_rng(seed).integers(0, len(gains), (_BOOTSTRAP, len(gains)))
-        low, high = np.quantile(gains[drawn].mean(axis=1), [0.025, 0.975])
-        found |= {"gold_before": first["gold"], "gold_after": last["gold"], "gain_ci95": [float(low), float(high)]}
+        low, high = prompt_interval(gains, np.ones(len(gains)), last["prompts"], seed)
+        found |= {"gold_before": first["gold"], "gold_after": last["gold"], "gain_ci95": [low, high]}
     return found

@@ -4,6 +4,8 @@ A message is OpenAI's: {"role": "system" | "user" | "assistant" | "tool", "conte
 assistant message whose `tool_calls[0].function.arguments` is {"code": expression}.
 """
 
+import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,9 +44,11 @@ def tool_call(code: str) -> Message:
 
 
 def read_messages(value: Any) -> list[Message]:
-    """What a file gives as messages, if it is a list of objects; otherwise raises UserError."""
+    """What a file gives as messages, if it is a list of what `render` can render; otherwise raises UserError."""
     if not isinstance(value, list) or not value or not all(isinstance(message, dict) for message in value):
         raise UserError('expected a list of messages, each {"role": ..., "content": ...}.')
+    for message in value:
+        _words(message)
     return value
 
 
@@ -55,10 +59,9 @@ def render(messages: Sequence[Message], tokenizer: "Tokenizer") -> Rendered:
     """
     ids, mask = [tokenizer.bos_id], [False]
     for message in messages:
-        role = message.get("role")
-        if role not in ROLES:
-            raise UserError(f"unknown role {role!r} in a conversation: use one of {', '.join(ROLES)}.")
-        body = _body(message, tokenizer)
+        words = tokenizer.encode(_words(message))
+        body = [tokenizer.id_of("<|python|>"), *words] if message.get("tool_calls") else words
+        role = message["role"]
         ids += [tokenizer.id_of(f"<|{role}|>"), *body, tokenizer.end_id]
         mask += [False] + [role == "assistant"] * (len(body) + 1)
     return Rendered(ids, mask)
@@ -69,19 +72,38 @@ def render_prompt(messages: Sequence[Message], tokenizer: "Tokenizer") -> list[i
     return [*render(messages, tokenizer).ids, tokenizer.id_of("<|assistant|>")]
 
 
+def prompt_key(messages: Sequence[Message]) -> str:
+    """Text that two prompts share exactly when they ask the same."""
+    return json.dumps(list(messages), sort_keys=True, ensure_ascii=False)
+
+
+_TOOL_TURN = re.compile(r"<\|python\|>.*?<\|end\|><\|tool\|>.*?<\|end\|><\|assistant\|>", re.DOTALL)
+
+
+def last_turn(response: str) -> str:
+    """What the assistant says after its tool calls; a turn it made up itself is part of what it says."""
+    while call := _TOOL_TURN.match(response):
+        response = response[call.end() :]
+    return response
+
+
 def response_text(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
     """What the assistant (and its tool) wrote after the prompt: special tokens by name, less the last end-of-turn."""
     kept = ids[:-1] if ids and ids[-1] == tokenizer.end_id else ids
     return tokenizer.decode(kept)
 
 
-def response_messages(messages: Sequence[Message]) -> str:
-    """The text `response_text` would give for these messages, the first of which answers a prompt."""
-    words = [
-        message["content"] if not message.get("tool_calls") else "<|python|>" + _code(message) for message in messages
-    ]
-    roles = ["", *(f"<|{message['role']}|>" for message in messages[1:])]
-    return "<|end|>".join(role + text for role, text in zip(roles, words, strict=True))
+def _words(message: Message) -> str:
+    """The content of a message, or the expression that it gives the tool."""
+    role = message.get("role")
+    if role not in ROLES:
+        raise UserError(f"unknown role {role!r} in a conversation: use one of {', '.join(ROLES)}.")
+    if message.get("tool_calls"):
+        return _code(message)
+    content = message.get("content")
+    if not isinstance(content, str):
+        raise UserError(f"the content of a {role} message must be text, not {type(content).__name__}.")
+    return content
 
 
 def _code(message: Message) -> str:
@@ -97,12 +119,3 @@ def _code(message: Message) -> str:
             'with function.arguments {"code": expression}.'
         )
     return code
-
-
-def _body(message: Message, tokenizer: "Tokenizer") -> list[int]:
-    if message.get("tool_calls"):
-        return [tokenizer.id_of("<|python|>"), *tokenizer.encode(_code(message))]
-    content = message.get("content")
-    if not isinstance(content, str):
-        raise UserError(f"the content of a {message['role']} message must be text, not {type(content).__name__}.")
-    return tokenizer.encode(content)

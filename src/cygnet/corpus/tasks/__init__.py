@@ -11,6 +11,7 @@ from cygnet.corpus.tasks.drills import drill
 from cygnet.corpus.tasks.exercise import Exercise, answer_in, bare_reply, check, parse_object, worked_reply
 from cygnet.corpus.tasks.knowledge import INTRODUCTION, REFUSAL, about, memory, passage, untaught, which
 from cygnet.corpus.tasks.python_state import lists, strings, variables
+from cygnet.errors import UserError
 
 __all__ = [
     "FAMILIES",
@@ -44,6 +45,7 @@ FAMILIES: dict[str, tuple[Callable[[Random], Exercise], float]] = {
 }
 
 # Asking for a tool, refusing and JSON are an assistant's manners: they are taught by conversations, not by documents.
+_PATIENCE = 10_000  # tries to find an exercise of a split, which is at least 4 % of all
 _NOT_IN_DOCUMENTS = ("tool", "untaught", "about")
 
 
@@ -53,9 +55,13 @@ def exercises(split: str, seed: int, families: tuple[str, ...] = tuple(FAMILIES)
     makers = [FAMILIES[name][0] for name in families]
     weights = [FAMILIES[name][1] for name in families]
     while True:
-        exercise = rng.choices(makers, weights)[0](rng)
-        if split_of_key(exercise.key) == split:
-            yield exercise
+        for _ in range(_PATIENCE):
+            exercise = rng.choices(makers, weights)[0](rng)
+            if split_of_key(exercise.key) == split:
+                yield exercise
+                break
+        else:
+            raise UserError(f"the exercises of {', '.join(families)} have none to hold out for {split}: add a family.")
 
 
 def sheet(worked: list[Exercise]) -> str:
@@ -65,7 +71,10 @@ def sheet(worked: list[Exercise]) -> str:
 
 def documents(split: str, seed: int, count: int, families: tuple[str, ...], drills: float) -> Iterator[Document]:
     """`count` documents: sheets of one to three exercises of these families, a share of them drills in copying."""
-    source = exercises(split, seed, tuple(name for name in families if name not in _NOT_IN_DOCUMENTS))
+    shown = tuple(name for name in families if name not in _NOT_IN_DOCUMENTS)
+    if not shown:
+        raise UserError(f"corpus.families has only {', '.join(families)}, which conversations teach, not documents.")
+    source = exercises(split, seed, shown)
     rng = Random(f"sheets {split} {seed}")
     for number in range(count):
         if rng.random() < drills:

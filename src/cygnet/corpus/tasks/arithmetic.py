@@ -22,7 +22,7 @@ def addition(rng: Random) -> Exercise:
     digits = rng.choice((2, 3, 3))
     a, b = (rng.randrange(10 ** (digits - 1), 10**digits) for _ in range(2))
     question = rng.choice((f"What is {a} + {b}?", f"Add {a} and {b}."))
-    return Exercise("addition", f"addition {a} {b}", question, str(a + b), _columns(a, b))
+    return Exercise("addition", f"addition {min(a, b)} {max(a, b)}", question, str(a + b), _columns(a, b))
 
 
 def _columns(a: int, b: int) -> tuple[str, ...]:

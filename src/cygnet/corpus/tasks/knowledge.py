@@ -121,10 +121,15 @@ _TOPICS = (
 )
 
 _ASKED_ABOUT_ITSELF = (
-    "Who are you?", "What are you?", "What is your name?", "What can you do?", "What do you know?", "Can you help me?",
-    "Help!", "Hello!", "Hi", "Hello", "Hi there!", "Hey", "Good morning!", "What were you taught?", "Say who you are.",
-    "Tell me about yourself.", "What can I ask you?", "How can you help me?", "Are you a person?", "Are you a robot?",
-)  # fmt: skip
+    "Who are you?|What are you?|What is your name?|What can you do?|What do you know?|Can you help me?|Help!|"
+    "Hello!|Hi|Hello|Hi there!|Hey|Good morning!|What were you taught?|Say who you are.|Tell me about yourself.|"
+    "What can I ask you?|How can you help me?|Are you a person?|Are you a robot?|Are you there?|Who made you?|"
+    "What do you do?|How do you work?|What is this?|How are you?|Hey there!|Good evening!|Good afternoon!|"
+    "Hello, who are you?|Hi, what can you do?|What are you for?|What should I ask?|What can you teach me?|"
+    "What are you good at?|Hi, can you help me?|What else can you do?|Do you have a name?|"
+    "What kind of questions can I ask?|Are you an assistant?|Can I ask you something?|Hello there!|"
+    "Who am I talking to?"
+).split("|")
 
 REFUSAL = "I was not taught that. I can help with Python and small sums."
 INTRODUCTION = "I am a small assistant. I can help with Python and small sums."
@@ -140,7 +145,7 @@ def which(rng: Random) -> Exercise:
     options = ", ".join(names[kind] for kind in shown)
     steps = tuple(f"{names[kind]}: {kind}" for kind in shown)
     question = f"Which of these belongs to {owner}: {options}?"
-    return Exercise("which", f"which {owner} {options}", question, names[owner], steps)
+    return Exercise("which", f"which {owner} {sorted(names.values())}", question, names[owner], steps)
 
 
 def memory(rng: Random) -> Exercise:
