@@ -1,11 +1,12 @@
 """The stages as verbs, from texts to a reward model, on a model of a few thousand parameters."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cygnet.cli.main import run_command
-from cygnet.files import read_json, write_jsonl
+from cygnet.files import read_json, sha256_of, write_jsonl
 
 SMALL = ["threads=1"]
 
@@ -68,6 +69,44 @@ def test_the_same_command_again_does_nothing(models: Path, cygnet) -> None:
     assert (models / "sft/model.safetensors").stat().st_mtime_ns == before
 
 
+def test_a_model_made_elsewhere_is_not_replaced(models: Path, tmp_path: Path, cygnet) -> None:
+    shutil.copytree(models / "sft", tmp_path / "downloaded")
+    before = sha256_of(tmp_path / "downloaded")
+    code, _, err = cygnet("sft", models / "base", models / "chats.jsonl", "-o", tmp_path / "downloaded", *SMALL)
+    assert code == 2
+    assert "downloaded holds files that cygnet did not make there" in err
+    assert sha256_of(tmp_path / "downloaded") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["downloaded"]
+
+
+def test_only_what_was_made_here_and_is_unchanged_is_replaced(models: Path, tmp_path: Path, cygnet) -> None:
+    def make(*settings: str) -> int:
+        made = cygnet(
+            "sft", models / "base", models / "chats.jsonl", "-o", tmp_path / "sft", "rows_per_step=2", *settings
+        )
+        return made.code
+
+    assert make(*SMALL) == 0
+    assert make(*SMALL, "seed=2") == 0  # its own output, made anew with other settings
+    (tmp_path / "sft/config.json").touch()
+    (tmp_path / "sft/notes.txt").write_text("something of the user's")
+    assert make(*SMALL, "seed=3") == 2
+    assert (tmp_path / "sft/notes.txt").exists()
+    (tmp_path / "sft/notes.txt").unlink()
+    assert make(*SMALL, "seed=3") == 0
+    (tmp_path / "sft/model.safetensors").write_bytes(b"another model")
+    assert make(*SMALL, "seed=4") == 2
+    assert (tmp_path / "sft/model.safetensors").read_bytes() == b"another model"
+
+
+def test_a_working_folder_of_the_users_is_left_alone(models: Path, tmp_path: Path, cygnet) -> None:
+    (tmp_path / "a.work").mkdir()
+    (tmp_path / "a.work/notes.txt").write_text("")
+    code, _, err = cygnet("sft", models / "base", models / "chats.jsonl", "-o", tmp_path / "a", *SMALL)
+    assert code == 2
+    assert "a.work, which holds other files" in err
+
+
 def test_models_are_ranked_by_a_reward_model(models: Path, tmp_path: Path, cygnet) -> None:
     players = [f"one={models / 'sft'}", f"two={models / 'rl'}"]
     settings = ["rank.prompts=12", "rank.bootstrap=100", *SMALL]
@@ -78,6 +117,11 @@ def test_models_are_ranked_by_a_reward_model(models: Path, tmp_path: Path, cygne
     assert (ladder["prompts"], ladder["judges"]) == (12, ["reward model"])
     for row in ladder["ladder"]:
         assert f"{row['player']}: [" in outcome.out
+    shutil.rmtree(tmp_path / "arena.work")  # now nothing says who made the ladder
+    outcome = cygnet("rank", *arguments)
+    assert outcome.code == 2
+    assert "arena holds files that cygnet did not make there" in outcome.err
+    assert read_json(tmp_path / "arena/ladder.json") == ladder
 
 
 def test_a_model_answers(models: Path, cygnet) -> None:
@@ -104,7 +148,7 @@ def test_a_conversation_that_outgrows_the_context_starts_over(
         (["pretrain", "{texts}", "-o", "{texts}"], "would replace the input"),
         (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{models}/base"], "would replace the input"),
         (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{models}"], "would replace the input"),
-        (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{tmp}"], "there is no model.safetensors in it"),
+        (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{tmp}"], "holds files that cygnet did not make"),
         (
             ["sft", "{models}/base", "{models}/comparisons.jsonl", "-o", "{tmp}/a"],
             "comparisons.jsonl, row 1: messages missing",
@@ -123,6 +167,7 @@ def test_a_conversation_that_outgrows_the_context_starts_over(
             ["rank", "{models}/prompts.jsonl", "a={models}/sft", "b={models}/rl", "-o", "{tmp}/a"],
             "row 1: exercise missing",
         ),
+        (["rank", "{models}/chats.jsonl", "a={models}/sft", "b={models}/rl", "-o", "{tmp}/a"], "row 1: prompt missing"),
         (["rank", "{models}/prompts.jsonl", "a={models}/sft", "{models}/rl", "-o", "{tmp}/a"], "is no player"),
         (
             ["rank", "{models}/prompts.jsonl", "a={models}/sft", "a={models}/rl", "-o", "{tmp}/a"],

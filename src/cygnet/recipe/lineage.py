@@ -92,6 +92,14 @@ class Lineage:
                 return record.outputs[name].sha256
         return sha256_of(path)
 
+    def made(self, path: Path) -> bool:
+        """Whether all that is at `path` was made by a recorded step and has not been changed since."""
+        outputs = [
+            record.outputs[self.name(path)] for record in self.records.values() if self.name(path) in record.outputs
+        ]
+        found = stat_of(path).items()
+        return any(found <= output.stat.items() or sha256_of(path) == output.sha256 for output in outputs)
+
     def is_done(self, step: str, ingredients: Ingredients) -> bool:
         """Whether the step was finished from just these ingredients and what it made is all there, unchanged."""
         record = self.records.get(step)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cygnet.errors import UserError
+from cygnet.recipe.lineage import Lineage
 from cygnet.recipe.lock import locked
 from cygnet.recipe.machine import available_cores
 from cygnet.recipe.runner import Step, run_steps
@@ -55,7 +56,7 @@ def rank_alone(
 ) -> dict[str, Any]:
     """Rank language models on rows of {"prompt"}; returns rating and interval of each. See `contest.rank_any`."""
     inputs = [prompts, *models.values(), *([reward] if reward else [])]
-    out, work = _places(out, *inputs, made="ladder.json")
+    out, work = _places(out, *inputs)
 
     def action(work: Work) -> dict[str, Any]:
         from cygnet.recipe.contest import rank_any
@@ -75,17 +76,29 @@ def _run(steps: Sequence[Step], work: Path, recipe: Recipe) -> dict[str, Any]:
     return lineage.records[steps[-1].name].metrics
 
 
-def _places(out: Path, *inputs: Path, made: str = "model.safetensors") -> tuple[Path, Path]:
+def _places(out: Path, *inputs: Path) -> tuple[Path, Path]:
     """The output and its working folder as absolute paths.
 
-    Raises UserError when something of the user's is there: a folder is only replaced if it holds a file called `made`.
+    Raises UserError when something of the user's is there: an output is only replaced if it is as an earlier command
+    made it, by the lineage in the working folder.
     """
     out = out.resolve()
+    work = out.with_name(f"{out.name}.work")
     for path in inputs:
         if path.resolve().is_relative_to(out):
             raise UserError(f"--out {out} would replace the input {path}. Choose another folder.")
-    if out.is_dir() and any(out.iterdir()) and not (out / made).exists():
-        raise UserError(f"--out {out} holds other files (there is no {made} in it). Choose another folder.")
-    if out.is_file():
-        raise UserError(f"--out {out} is a file. Choose a folder.")
-    return out, out.with_name(f"{out.name}.work")
+    for folder in (out, work):
+        if folder.is_file():
+            raise UserError(f"--out {out}: {folder} is a file. Choose another folder.")
+    if _filled(work) and not any((work / name).exists() for name in (".lock", "lineage.json")):
+        raise UserError(f"--out {out}: its working files would go to {work}, which holds other files. Choose another.")
+    if _filled(out) and not Lineage(work, "").made(out):
+        raise UserError(
+            f"--out {out} holds files that cygnet did not make there, or that were changed since. "
+            "Choose another folder, or move them away."
+        )
+    return out, work
+
+
+def _filled(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
