@@ -7,12 +7,14 @@ from typing import Any
 from cygnet.arena.matches import Judge, Row, prompt_id
 from cygnet.arena.players import Chat
 from cygnet.arena.rank import rank
+from cygnet.corpus.tasks import Exercise
 from cygnet.errors import UserError
 from cygnet.feedback.rubric import RubricJudge
 from cygnet.files import read_jsonl, write_aside
 from cygnet.generation import Sampling
 from cygnet.lm import Answer, RewardModel, load, load_reward
 from cygnet.stages.config import RankConfig
+from cygnet.tokens.chat import read_messages
 from cygnet.tokens.tokenizer import check_same_tokenizer
 from cygnet.training.loop import prepare_machine
 from cygnet.training.work import Work
@@ -26,11 +28,11 @@ def rank_any(
     Rows are {"prompt": [messages]}; without a reward model as judge they must carry an "exercise" too.
 
     Raises:
-        UserError: for rows without prompts, or without exercises when nothing else can judge.
+        UserError: for rows whose prompt is not messages, or without an exercise when nothing else can judge.
     """
     prepare_machine(work.threads)
     rows = read_jsonl(prompts)[: config.prompts]
-    _check_rows(prompts, rows, ("prompt",) if reward else ("prompt", "exercise"))
+    _check_rows(prompts, rows, exercises=reward is None)
     sampling = Sampling(temperature=config.temperature, seed=work.seed)
     answers = {
         name: Chat(load(model), sampling).answers([row["prompt"] for row in rows]) for name, model in models.items()
@@ -65,10 +67,19 @@ class RewardJudge:
         return 0.5 if difference == 0 else float(difference > 0)
 
 
-def _check_rows(path: Path, rows: Sequence[Row], keys: Sequence[str]) -> None:
+def _check_rows(path: Path, rows: Sequence[Row], exercises: bool) -> None:
     for number, row in enumerate(rows, 1):
-        if missing := [key for key in keys if key not in row]:
-            hint = (
-                " Give a reward model as the judge (--reward), or rows with exercises." if "exercise" in missing else ""
-            )
-            raise UserError(f"{path}, row {number}: {', '.join(missing)} missing.{hint}")
+        try:
+            _check_row(row, exercises)
+        except UserError as error:
+            raise UserError(f"{path}, row {number}: {error}") from error
+
+
+def _check_row(row: Row, exercises: bool) -> None:
+    if "prompt" not in row:
+        raise UserError("prompt missing.")
+    read_messages(row["prompt"])
+    if exercises and "exercise" not in row:
+        raise UserError("exercise missing. Give a reward model as the judge (--reward), or rows with exercises.")
+    if exercises:
+        Exercise.from_json(row["exercise"])

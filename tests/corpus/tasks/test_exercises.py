@@ -20,6 +20,7 @@ from cygnet.corpus.tasks import (
     parse_object,
     worked_reply,
 )
+from cygnet.errors import UserError
 from cygnet.generation.calculator import calculate
 
 SEEDS = st.integers(0, 10**6)
@@ -71,6 +72,27 @@ def test_an_exercise_is_made_of_one_line_steps_and_a_key_of_its_own(family: str,
 def test_an_exercise_survives_json(family: str, seed: int) -> None:
     exercise = made(family, seed)
     assert Exercise.from_json(json.loads(json.dumps(exercise.to_json()))) == exercise
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("math", "an exercise is an object of fields, not str"),
+        ({"answer": None}, "the exercise's answer can't be None: expected text"),
+        ({"steps": "ones: 1"}, "steps can't be 'ones: 1': expected a list of texts"),
+        ({"steps": [1]}, "expected a list of texts"),
+        ({"form": "xml"}, '"text" or "json"'),
+        ({"form": ["text"]}, '"text" or "json"'),
+        ({"labeled": 1}, "true or false"),
+        ({"points": 3}, "an exercise has no field 'points'"),
+    ],
+)
+def test_what_is_no_exercise_is_said_to_be_none(change: object, message: str) -> None:
+    value = {**made("addition", 0).to_json(), **change} if isinstance(change, dict) else change
+    with pytest.raises(UserError, match=message):
+        Exercise.from_json(value)
+    with pytest.raises(UserError, match=r"the exercise lacks key, answer\."):
+        Exercise.from_json({"family": "addition", "question": "What is 1 + 1?"})
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if in_json(made(name, 0))])

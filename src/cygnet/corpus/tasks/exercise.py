@@ -1,8 +1,10 @@
 """A verifiable exercise: a question, how to work it out, and the one right answer."""
 
 import json
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from cygnet.errors import UserError
 
 Form = Literal["text", "json"]
 
@@ -49,9 +51,31 @@ class Exercise:
         return {**asdict(self), "steps": list(self.steps)}
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> "Exercise":
-        """Inverse of `to_json`."""
-        return cls(**{**fields, "steps": tuple(fields["steps"])})
+    def from_json(cls, value: Any) -> "Exercise":
+        """Inverse of `to_json`. Raises UserError for what is not an exercise, naming the field that is wrong."""
+        if not isinstance(value, dict):
+            raise UserError(f"an exercise is an object of fields, not {type(value).__name__}.")
+        known = {field.name: field.default is MISSING for field in fields(cls)}
+        if missing := [name for name, required in known.items() if required and name not in value]:
+            raise UserError(f"the exercise lacks {', '.join(missing)}.")
+        for name, found in value.items():
+            if name not in known:
+                raise UserError(f"an exercise has no field {name!r}: it has {', '.join(known)}.")
+            if not _fits(name, found):
+                raise UserError(f"the exercise's {name} can't be {found!r}: expected {_EXPECTED.get(name, 'text')}.")
+        return cls(**{**value, "steps": tuple(value.get("steps", ()))})
+
+
+_EXPECTED = {"steps": "a list of texts", "form": '"text" or "json"', "labeled": "true or false"}
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a value read from JSON can be an exercise's field of that name."""
+    if name == "steps":
+        return isinstance(value, list) and all(isinstance(step, str) for step in value)
+    if name == "labeled":
+        return isinstance(value, bool)
+    return value in get_args(Form) if name == "form" else isinstance(value, str)
 
 
 def worked_reply(exercise: Exercise) -> str:
