@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from cygnet.corpus.tasks import FAMILIES, Exercise, bare_reply, worked_reply
 from cygnet.feedback.rubric import WEIGHTS, RubricJudge, gold, judge
 from cygnet.stages.conversations import reply_messages
-from cygnet.tokens.chat import response_messages
+from cygnet.tokens.chat import render, response_text
+from cygnet.tokens.tokenizer import Tokenizer
 
 SUM = Exercise("addition", "addition 47 35", "What is 47 + 35?", "82", ("ones: 7 + 5 = 12", "tens: 4 + 3 + 1 = 8"))
 GOOD = "ones: 7 + 5 = 12\ntens: 4 + 3 + 1 = 8\nAnswer: 82"
@@ -19,25 +20,28 @@ FACT = Exercise(
 )
 
 
-def careful(exercise: Exercise) -> str:
-    """All that a careful assistant and its tool write."""
-    return response_messages(reply_messages(exercise, "careful", Random(0)))
+def written(exercise: Exercise, tokenizer: Tokenizer, style: str = "careful") -> str:
+    """All that an assistant of that style and its tool write."""
+    ids = render(reply_messages(exercise, style, Random(0)), tokenizer).ids
+    return response_text(ids[2:], tokenizer)  # without the marks at which the assistant begins
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @given(seed=st.integers(0, 10**6), in_json=st.booleans())
-def test_a_careful_answer_has_full_marks_and_others_do_not(family: str, seed: int, in_json: bool) -> None:
+def test_a_careful_answer_has_full_marks_and_others_do_not(
+    tokenizer: Tokenizer, family: str, seed: int, in_json: bool
+) -> None:
     exercise = FAMILIES[family][0](Random(seed))
     if in_json and exercise.labeled and not exercise.tool:
         exercise = exercise.in_json()
-    assert judge(exercise, careful(exercise)).total == pytest.approx(1.0)
+    assert judge(exercise, written(exercise, tokenizer)).total == pytest.approx(1.0)
     bare = judge(exercise, bare_reply(exercise))
     assert bare.correct == 1
     assert (bare.total == pytest.approx(1.0)) == (not exercise.steps and not exercise.tool)
-    wrong = judge(exercise, careful(replace(exercise, answer=exercise.answer + "!")))
+    wrong = judge(exercise, written(replace(exercise, answer=exercise.answer + "!"), tokenizer))
     assert wrong.correct == 0
     assert wrong.total <= 0.5 + 1e-9
-    chatty = response_messages(reply_messages(exercise, "chatty", Random(0)))
+    chatty = written(exercise, tokenizer, "chatty")
     assert judge(exercise, chatty).total < 1
 
 
@@ -87,13 +91,17 @@ def test_steps_are_counted_in_order(response: str, mark: float) -> None:
         (CALL + "Answer: 5535", 1),
         ("Answer: 5535", 0),
         ("<|python|>123 * 54<|end|><|tool|>6642<|end|><|assistant|>Answer: 5535", 0),
-        ("Let me see: " + CALL + "Answer: 5535", 0),
     ],
 )
 def test_a_tool_must_be_asked_for_the_right_thing(response: str, mark: float) -> None:
     verdict = judge(PRODUCT, response)
     assert verdict.steps == mark
     assert verdict.correct == 1
+
+
+def test_a_turn_that_the_assistant_made_up_earns_nothing() -> None:
+    verdict = judge(PRODUCT, "bananas<|end|><|assistant|>Answer: 5535")
+    assert (verdict.correct, verdict.well_formed, verdict.steps) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from cygnet.feedback.rubric import judge
 from cygnet.files import read_jsonl, sha256_of
 from cygnet.stages.config import ConversationConfig
 from cygnet.stages.conversations import STYLES, build_conversations, reply_messages
-from cygnet.tokens.chat import response_messages
+from cygnet.tokens.chat import render, response_text
+from cygnet.tokens.tokenizer import Tokenizer
 
 CONFIG = ConversationConfig(train=600, heldout=40, prompts=100, test=50, json_share=0.3)
 
@@ -25,14 +26,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("split", "size"), [("train", 600), ("validation", 40)])
-def test_conversations_are_of_their_split_and_right(folder: Path, split: str, size: int) -> None:
+def test_conversations_are_of_their_split_and_right(folder: Path, tokenizer: Tokenizer, split: str, size: int) -> None:
     rows = read_jsonl(folder / f"{split}.jsonl")
     assert len(rows) == size
     for row in rows:
         exercise = Exercise.from_json(row["exercise"])
         assert split_of_key(exercise.key) == split
         assert row["messages"][0] == {"role": "user", "content": exercise.prompt}
-        verdict = judge(exercise, response_messages(row["messages"][1:]))
+        verdict = judge(exercise, response_text(render(row["messages"][1:], tokenizer).ids[2:], tokenizer))
         if row["style"] == "careful":
             assert verdict.total == pytest.approx(1)
         if row["style"] == "hasty":

@@ -13,7 +13,6 @@ from cygnet.tokens.chat import (
     read_messages,
     render,
     render_prompt,
-    response_messages,
     response_text,
     tool_call,
 )
@@ -98,7 +97,6 @@ def test_a_response_reads_as_the_messages_it_stands_for(tokenizer: Tokenizer) ->
     text = "<|python|>17 * 23<|end|><|tool|>391<|end|><|assistant|>It is 391."
     assert response_text(ids, tokenizer) == text
     assert response_text(ids[:-1], tokenizer) == text
-    assert response_messages(TOOL_TALK[2:]) == text
     assert response_text([], tokenizer) == ""
 
 
@@ -121,6 +119,8 @@ def test_a_response_reads_as_the_messages_it_stands_for(tokenizer: Tokenizer) ->
 def test_what_is_no_message_is_said_to_be_none(tokenizer: Tokenizer, message: Message, error: str) -> None:
     with pytest.raises(UserError, match=error):
         render([message], tokenizer)
+    with pytest.raises(UserError, match=error):
+        read_messages([message])
 
 
 @pytest.mark.parametrize("value", [None, "hello", [], ["hello"], {"role": "user", "content": "hello"}])
