@@ -158,11 +158,20 @@ def test_a_missing_stage_is_said_to_be_missing(run, missing, gone):
 
 
 def test_an_empty_run_directory_gets_a_page_that_says_so(tmp_path):
+    (tmp_path / "recipe.json").write_text("{}")
     result = build_report(tmp_path)
     assert result["stages"] == dict.fromkeys(("corpus", "pretrain", "sft", "reward", "rl"))
     assert result["ladder"] is None
     assert result["verdict"] == "This run has not produced a model yet."
     assert Page(page_of(tmp_path)).headings == SECTIONS
+
+
+def test_a_folder_that_is_no_run_keeps_its_report(tmp_path):
+    (tmp_path / "report.html").write_text("something of the user's")
+    with pytest.raises(UserError, match=r"is not a run directory: it has neither recipe\.json nor lineage\.json"):
+        build_report(tmp_path)
+    assert page_of(tmp_path) == "something of the user's"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_a_stage_under_way_is_shown_up_to_its_last_whole_line(run, edit):

@@ -17,7 +17,7 @@ def build_report(run: Path) -> Summary:
     same run gives the same bytes.
 
     Raises:
-        UserError: `run` is not a folder, or one of its files is damaged.
+        UserError: `run` is not a folder of a run, or one of its files is damaged.
     """
     data = gather(run)
     found = advise(data)

@@ -45,10 +45,12 @@ def gather(run: Path) -> RunData:
     """Read a run directory, finished or not.
 
     Raises:
-        UserError: `run` is not a folder, or one of its files is not what it should be.
+        UserError: `run` is not a folder of a run, or one of its files is not what it should be.
     """
     if not run.is_dir():
         raise UserError(f"{run} is not a run directory.")
+    if not any((run / name).exists() for name in ("recipe.json", "lineage.json")):  # a report.html may be the user's
+        raise UserError(f"{run} is not a run directory: it has neither recipe.json nor lineage.json.")
     return RunData(
         name=run.resolve().name,
         recipe=_json(run / "recipe.json") or {},
