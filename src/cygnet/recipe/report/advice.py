@@ -117,7 +117,7 @@ def _hacking(data: RunData) -> Iterator[Advice]:
         yield Advice(
             "problem",
             "RL climbs its reward while the gold score falls",
-            f"Gold peaked at {best['gold']:.3f} in iteration {best['step']} and ended at {last['gold']:.3f}, "
+            f"Gold peaked at {best['gold']:.3f} at update {best['step']} and ended at {last['gold']:.3f}, "
             f"while the reward rose from {best['reward']:.2f} to {last['reward']:.2f}.",
             "The policy exploits the reward model: stop earlier, raise the KL coefficient or retrain the reward "
             "model on samples of this policy.",

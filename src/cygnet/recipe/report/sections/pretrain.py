@@ -43,9 +43,12 @@ def _bits(steps: list[Event], evals: list[Event], xz: float | None) -> Html:
     reference = None if xz is None else ("xz -9", xz)
     series = [Series("model", _tokens_at(steps, x), y, dots=True)]
     chart = line_chart("pretrain-bits", series, "tokens", "bits per byte", reference=reference)
-    caption = (
-        "What unseen text costs, whatever the tokenizer. Below the dashed line it has learned more than repetition."
-    )
+    caption = "What unseen text costs, whatever the tokenizer: the validation split, watched in training."
+    if xz is not None:
+        caption += (
+            " The dashed line is xz on the test split, which the model's final number is compared with: below it, the "
+            "model has learned more than repetition."
+        )
     return figure(chart, "Held-out bits per byte", caption)
 
 

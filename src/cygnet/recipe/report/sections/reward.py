@@ -64,8 +64,12 @@ def _margins(metrics: dict[str, Any]) -> Html:
     if not rows:
         return Html()
     heading = html("<h3>By margin</h3>")
-    note = html('<p class="note">Pairs that the gold rubric sees far apart should be easy; near ties may be noise.</p>')
-    return join([heading, table(["Gold score apart by", "Pairs", "In the right order"], rows, numbers=[1]), note])
+    note = html(
+        '<p class="note">Pairs that the contractor scored far apart should be easy; near ties may be noise.</p>'
+    )
+    return join(
+        [heading, table(["Contractor's scores apart by", "Pairs", "In the right order"], rows, numbers=[1]), note]
+    )
 
 
 def _example(comparisons: list[dict[str, Any]]) -> Html:
@@ -78,7 +82,9 @@ def _example(comparisons: list[dict[str, Any]]) -> Html:
         [row["ranks"][i], html("<pre>{text}</pre>", text=row["responses"][i]), f"{row['scores'][i]:.2f}"] for i in order
     ]
     prompt = row["prompt"][-1]["content"]
-    body = join(
-        [html('<pre class="prompt">{p}</pre>', p=prompt), table(["Rank", "Answer", "Gold score"], answers, numbers=[2])]
+    note = html(
+        '<p class="note">A contractor scores by the rubric, with noise, as people do, and ranks by the scores.</p>'
     )
+    ranking = table(["Rank", "Answer", "Contractor's score"], answers, numbers=[2])
+    body = join([html('<pre class="prompt">{p}</pre>', p=prompt), ranking, note])
     return folded("One held-out comparison, as ranked", body)

@@ -28,7 +28,7 @@ _EVAL_CHARTS = (
 
 
 def section(data: RunData) -> Section:
-    """Reward, gold, KL, length and entropy over the iterations of PPO."""
+    """Reward, gold, KL, length and entropy over the updates of PPO; a round of rollouts gives several."""
     return Section("rl", "Reinforcement learning", _body(data) if data.of("rl", "step") else not_run("rl"))
 
 
@@ -68,7 +68,7 @@ def _trained(steps: list[Event], key: str, title: str, unit: str, caption: str) 
     if not x:
         return Html()
     series = [Series(key, x, y, color=BLUE, faint=True), Series(key, x, smoothed(y), color=BLUE)]
-    return figure(line_chart(f"rl-{key}", series, "iteration", unit), title, caption)
+    return figure(line_chart(f"rl-{key}", series, "update", unit), title, caption)
 
 
 def _evaluated(evals: list[Event], key: str, title: str, unit: str, caption: str) -> Html:
@@ -77,4 +77,4 @@ def _evaluated(evals: list[Event], key: str, title: str, unit: str, caption: str
         return Html()
     share = key == "task_accuracy"
     series = [Series(key, x, y, color=PURPLE if share else GREEN, dots=True)]
-    return figure(line_chart(f"rl-{key}", series, "iteration", unit, percent=share), title, caption)
+    return figure(line_chart(f"rl-{key}", series, "update", unit, percent=share), title, caption)
