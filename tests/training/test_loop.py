@@ -281,7 +281,9 @@ def test_a_loss_that_is_no_number_is_an_error(start: Callable[[], Run], work: Wo
                 model.model.norm.weight[0] = value
 
     stage.hook = spoil
-    with pytest.raises(UserError, match=r"texts: the loss is not finite at step 12\. Lower the learning rate"):
+    with pytest.raises(
+        UserError, match=r"texts: the loss is not finite at step 12\. Lower the learning rate: with another one"
+    ):
         fit(model, optimizers, stage, PLAN, work)
     found = latest_checkpoint(work.checkpoints)
     assert found is not None

@@ -146,8 +146,8 @@ def update(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, step
         )
     if not torch.isfinite(torch.tensor(sums["loss"])):
         raise UserError(
-            f"{stage.name}: the loss is not finite at step {step}. Lower the learning rate. "
-            "The last checkpoint is kept."
+            f"{stage.name}: the loss is not finite at step {step}. Lower the learning rate: "
+            "with another one the stage starts afresh."
         )
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     torch._foreach_div_(gradients, count)
