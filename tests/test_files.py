@@ -101,3 +101,11 @@ def test_missing_and_malformed_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(UserError, match=r"bad\.json is not valid JSON"):
         read_json(tmp_path / "bad.json")
+
+
+def test_a_folder_is_no_json_lines_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder, not a JSON Lines file"):
+        read_jsonl(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"rows\.jsonl does not exist"):
+        read_jsonl(tmp_path / "file/rows.jsonl")

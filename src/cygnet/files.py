@@ -109,8 +109,10 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Parse a JSON Lines file of objects. Raises UserError naming file and row when one is malformed, or none there."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"{path} does not exist.") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder, not a JSON Lines file. Name a file in it.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: {error}") from error
     rows = [_parse_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]

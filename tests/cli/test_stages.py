@@ -167,12 +167,16 @@ def test_a_conversation_that_outgrows_the_context_starts_over(
             ["rank", "{models}/prompts.jsonl", "a={models}/sft", "b={models}/rl", "-o", "{tmp}/a"],
             "row 1: exercise missing",
         ),
-        (["rank", "{models}/chats.jsonl", "a={models}/sft", "b={models}/rl", "-o", "{tmp}/a"], "row 1: prompt missing"),
         (["rank", "{models}/prompts.jsonl", "a={models}/sft", "{models}/rl", "-o", "{tmp}/a"], "is no player"),
         (
             ["rank", "{models}/prompts.jsonl", "a={models}/sft", "a={models}/rl", "-o", "{tmp}/a"],
             "player a is there twice",
         ),
+        (
+            ["rank", "{models}", "a={models}/sft", "b={models}/rl", "-o", "{tmp}/a"],
+            "is a folder, not a JSON Lines file",
+        ),
+        (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{tmp}/mine.txt/x"], "a file is in the way"),
         (["chat", "{models}/sft", "--prompt", "{long}"], "but this model reads 64"),
         (["chat", "{models}/reward"], "not a language model"),
     ],

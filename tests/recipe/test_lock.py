@@ -35,3 +35,13 @@ def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path: Path) -> None:
         holder.wait()
         with locked(folder):
             assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_file_in_the_way_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("the user's")
+    for folder in (tmp_path / "file", tmp_path / "file/run", tmp_path / "file/deep/run"):
+        with pytest.raises(UserError, match="can't be a folder: a file is in the way"), locked(folder):
+            pass
+    with pytest.raises(UserError, match="a file is in the way"):
+        run_recipe(load_recipe(["smoke"]), tmp_path / "file/run")
+    assert (tmp_path / "file").read_text() == "the user's"

@@ -14,9 +14,12 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold `folder`, made if need be, for this process; the system lets go of it however the process ends.
 
     Raises:
-        UserError: naming the process that holds it.
+        UserError: naming the process that holds it, or when the folder can't be made because a file is in the way.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{folder} can't be a folder: a file is in the way. Choose another --out.") from error
     with (folder / ".lock").open("a+", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
