@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cygnet.cli.main import run_command
-from cygnet.files import read_json, sha256_of, write_jsonl
+from cygnet.files import read_json, read_jsonl, sha256_of, write_jsonl
 
 SMALL = ["threads=1"]
 
@@ -97,6 +97,21 @@ def test_only_what_was_made_here_and_is_unchanged_is_replaced(models: Path, tmp_
     (tmp_path / "sft/model.safetensors").write_bytes(b"another model")
     assert make(*SMALL, "seed=4") == 2
     assert (tmp_path / "sft/model.safetensors").read_bytes() == b"another model"
+
+
+@pytest.mark.parametrize("asked", range(3))  # rows that fall to either side
+def test_a_row_that_cannot_be_learned_is_named_in_the_users_file(
+    models: Path, tmp_path: Path, cygnet, asked: int
+) -> None:
+    rows = read_jsonl(models / "chats.jsonl")
+    held_out = read_jsonl(models / "sft.work/conversations/validation.jsonl")
+    number = (rows.index(held_out[0]), 0, 57)[asked]
+    rows[number]["messages"][1]["content"] = "word " * 100
+    write_jsonl(tmp_path / "long.jsonl", rows)
+    code, _, err = cygnet("sft", models / "base", tmp_path / "long.jsonl", "-o", tmp_path / "a", *SMALL)
+    assert code == 2
+    assert f"{tmp_path / 'long.jsonl'}, row {number + 1}: " in err
+    assert "a.work" not in err
 
 
 def test_a_working_folder_of_the_users_is_left_alone(models: Path, tmp_path: Path, cygnet) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from cygnet.errors import UserError
 from cygnet.files import read_jsonl, write_jsonl
-from cygnet.recipe.splitting import split_rows, split_step
+from cygnet.recipe.splitting import naming_rows_of, split_rows, split_step
 
 
 def test_a_prompt_is_never_on_both_sides(tmp_path: Path) -> None:
@@ -57,3 +57,22 @@ def test_rows_that_lack_a_key_are_named(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "rows.jsonl", [{"prompt": 1, "responses": [], "ranks": []}, {"prompt": 2, "rank": []}])
     with pytest.raises(UserError, match=r"rows.jsonl, row 2: responses, ranks missing; it has prompt, rank."):
         split_rows(tmp_path / "rows.jsonl", ["prompt", "responses", "ranks"], tmp_path / "out", "heldout.jsonl")
+
+
+def test_errors_about_split_rows_name_the_users_file_and_row(tmp_path: Path) -> None:
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "out"
+    write_jsonl(rows, [{"prompt": f"question {number}"} for number in range(1, 201)])
+    split_rows(rows, ["prompt"], out, "heldout.jsonl")
+    for side in ("train", "heldout"):
+        for number, row in enumerate(read_jsonl(out / f"{side}.jsonl"), 1):
+            own = row["prompt"].removeprefix("question ")
+            with pytest.raises(UserError) as caught, naming_rows_of(rows, out):
+                raise UserError(f"{out}/{side}.jsonl, row {number}: too long.")
+            assert str(caught.value) == f"{rows}, row {own}: too long."
+
+
+def test_other_errors_stay_as_they_are(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^no tokenizer$"), naming_rows_of(tmp_path / "rows.jsonl", tmp_path):
+        raise UserError("no tokenizer")
+    with pytest.raises(UserError, match=r"train\.jsonl, row 1"), naming_rows_of(tmp_path, tmp_path):
+        raise UserError(f"{tmp_path}/train.jsonl, row 1: too long.")  # a folder split by the user

@@ -10,7 +10,7 @@ from cygnet.recipe.lock import locked
 from cygnet.recipe.machine import available_cores
 from cygnet.recipe.runner import Step, run_steps
 from cygnet.recipe.schema import Recipe
-from cygnet.recipe.splitting import split_step
+from cygnet.recipe.splitting import naming_rows_of, split_step
 from cygnet.recipe.steps import corpus_step, pretrain_step, reward_step, rl_step, sft_step, tokenizer_step, tokens_step
 from cygnet.training.work import Work
 
@@ -33,14 +33,16 @@ def sft_alone(base: Path, conversations: Path, out: Path, recipe: Recipe) -> dic
     """Fine-tune a model on JSON Lines of {"messages": [...]}, or a folder of train.jsonl and validation.jsonl."""
     out, work = _places(out, base, conversations)
     steps, folder = split_step(conversations, ["messages"], work / "conversations", "validation.jsonl")
-    return _run([*steps, sft_step(recipe.sft, base.resolve(), folder, out)], work, recipe)
+    with naming_rows_of(conversations, folder):
+        return _run([*steps, sft_step(recipe.sft, base.resolve(), folder, out)], work, recipe)
 
 
 def reward_alone(sft: Path, comparisons: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
     """Train a reward model on {"prompt", "responses", "ranks"} rows, or a folder of train.jsonl and heldout.jsonl."""
     out, work = _places(out, sft, comparisons)
     steps, folder = split_step(comparisons, ["prompt", "responses", "ranks"], work / "comparisons", "heldout.jsonl")
-    return _run([*steps, reward_step(recipe.reward, sft.resolve(), folder, out)], work, recipe)
+    with naming_rows_of(comparisons, folder):
+        return _run([*steps, reward_step(recipe.reward, sft.resolve(), folder, out)], work, recipe)
 
 
 def rl_alone(sft: Path, reward: Path, prompts: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
@@ -48,7 +50,8 @@ def rl_alone(sft: Path, reward: Path, prompts: Path, out: Path, recipe: Recipe) 
     out, work = _places(out, sft, reward, prompts)
     steps, folder = split_step(prompts, ["prompt"], work / "prompts", "heldout.jsonl")
     train, heldout = folder / "train.jsonl", folder / "heldout.jsonl"
-    return _run([*steps, rl_step(recipe.rl, sft.resolve(), reward.resolve(), train, heldout, out)], work, recipe)
+    with naming_rows_of(prompts, folder):
+        return _run([*steps, rl_step(recipe.rl, sft.resolve(), reward.resolve(), train, heldout, out)], work, recipe)
 
 
 def rank_alone(

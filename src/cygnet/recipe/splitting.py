@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from cygnet.recipe.runner import Step
 from cygnet.training.work import Work
 
 HELD_OUT = 0.05
+
+Numbered = tuple[int, dict[str, Any]]
 
 
 def split_step(rows: Path, keys: Sequence[str], out: Path, heldout_name: str) -> tuple[list[Step], Path]:
@@ -34,19 +38,44 @@ def split_rows(rows: Path, keys: Sequence[str], out: Path, heldout_name: str) ->
     Raises:
         UserError: when `rows` can't be read, isn't JSON Lines, or a row lacks one of `keys`.
     """
-    sides: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
-    for number, row in enumerate(read_jsonl(rows), 1):
+    numbered = list(enumerate(read_jsonl(rows), 1))
+    for number, row in numbered:
         if missing := [key for key in keys if key not in row]:
             raise UserError(
                 f"{rows}, row {number}: {', '.join(missing)} missing; it has {', '.join(row) or 'nothing'}."
             )
-        sides[_share(_question(row)) < HELD_OUT].append(row)
-    train, heldout = (sides[False], sides[True]) if sides[False] else (sides[True], [])
+    train, heldout = _sides(numbered)
     with write_aside(out) as folder:
-        write_jsonl(folder / "train.jsonl", train)
+        write_jsonl(folder / "train.jsonl", (row for _, row in train))
         if heldout:
-            write_jsonl(folder / heldout_name, heldout)
+            write_jsonl(folder / heldout_name, (row for _, row in heldout))
     return {"train": len(train), "held_out": len(heldout)}
+
+
+@contextmanager
+def naming_rows_of(rows: Path, out: Path) -> Iterator[None]:
+    """In a UserError about a row of the split files in `out`, name the user's file and the row's number there."""
+    try:
+        yield
+    except UserError as error:
+        split = re.compile(rf"{re.escape(str(out))}/(\w+)\.jsonl, row (\d+)")
+        if not rows.is_file() or not split.search(str(error)):
+            raise
+        train, heldout = _sides(list(enumerate(read_jsonl(rows), 1)))
+
+        def as_given(found: re.Match[str]) -> str:
+            side = train if found[1] == "train" else heldout
+            return f"{rows}, row {side[int(found[2]) - 1][0]}"
+
+        raise UserError(split.sub(as_given, str(error))) from error
+
+
+def _sides(numbered: Sequence[Numbered]) -> tuple[list[Numbered], list[Numbered]]:
+    """What is trained on and what is held out, each row with its number in the user's file."""
+    sides: dict[bool, list[Numbered]] = {False: [], True: []}
+    for number, row in numbered:
+        sides[_share(_question(row)) < HELD_OUT].append((number, row))
+    return (sides[False], sides[True]) if sides[False] else (sides[True], [])
 
 
 def _question(row: dict[str, Any]) -> Any:
