@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def build(tokenizer: Tokenizer) -> Build:
         torch.manual_seed(seed)
         depth, context_length = shape.pop("depth", 2), shape.pop("context_length", 64)
         config = ModelConfig.from_depth(depth, tokenizer.vocab_size, context_length)
-        model = kind(ModelConfig(**{**config.to_json(), **shape}))
+        model = kind(replace(config, **shape))
         for name, parameter in model.named_parameters():
             if parameter.ndim == 1:
                 torch.nn.init.uniform_(parameter, 0.5, 1.5)

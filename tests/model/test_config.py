@@ -33,6 +33,9 @@ def test_shapes_that_cannot_be() -> None:
         ({"model_type": "llama"}, "only tied Qwen3 models load here so far, not 'llama'"),
         ({"tie_word_embeddings": False}, "only tied Qwen3 models"),
         ({"hidden_size": None}, "lacks 'hidden_size'"),
+        ({"rope_theta": None}, "lacks 'rope_theta'"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "only unscaled rotary positions .* not 'yarn'"),
+        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4}}, "only unscaled .* not 'linear'"),
     ],
 )
 def test_other_architectures_are_refused(change: dict, message: str) -> None:

@@ -5,10 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from cygnet.errors import UserError
 from cygnet.files import read_jsonl
+from cygnet.model.config import ModelConfig
 from cygnet.model.folder import load_language_model, load_scalar_model, save_model, scalar_from
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.tokens.chat import render, render_prompt, tool_call
@@ -108,6 +115,21 @@ def test_a_saved_model_comes_back(build, tokenizer: Tokenizer, tmp_path: Path) -
         assert its_tokenizer.hash == tokenizer.hash
         for name, tensor in model.state_dict().items():
             assert torch.equal(loaded.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize("rope_theta", [10_000.0, 500.0])
+def test_what_transformers_saved_opens_here(tokenizer: Tokenizer, tmp_path: Path, rope_theta: float) -> None:
+    shape = ModelConfig(300, 64, 2, 64, heads=4, kv_heads=2, head_width=16, ffn_width=96, rope_theta=rope_theta)
+    torch.manual_seed(0)
+    theirs = Qwen3ForCausalLM(Qwen3Config(**shape.to_huggingface(), initializer_range=0.3)).eval()
+    theirs.save_pretrained(tmp_path)
+    tokenizer.save(tmp_path)
+    ours, _ = load_language_model(tmp_path)
+    assert ours.config == shape
+    tokens = torch.randint(0, tokenizer.vocab_size, (2, 64), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert (theirs(tokens).logits - ours(tokens)).abs().max() < 1e-4
+    assert ours(tokens).std() > 0.1  # logits that could tell a difference
 
 
 def test_the_normalization_of_rewards_comes_back(build, tokenizer: Tokenizer, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The shape of a model, and the one dial that sets it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from cygnet.errors import UserError
@@ -64,7 +64,7 @@ class ModelConfig:
 
     @classmethod
     def from_huggingface(cls, config: dict[str, Any]) -> "ModelConfig":
-        """Read a Qwen3 `config.json`. Raises UserError for another architecture or a missing field."""
+        """Read a Qwen3 `config.json`, older or newer. Raises UserError for another architecture or a missing field."""
         if config.get("model_type") != "qwen3" or not config.get("tie_word_embeddings", False):
             raise UserError(f"only tied Qwen3 models load here so far, not {config.get('model_type')!r}.")
         try:
@@ -77,12 +77,17 @@ class ModelConfig:
                 kv_heads=config["num_key_value_heads"],
                 head_width=config["head_dim"],
                 ffn_width=config["intermediate_size"],
-                rope_theta=config["rope_theta"],
+                rope_theta=_rope_theta(config),
                 norm_eps=config["rms_norm_eps"],
             )
         except KeyError as error:
             raise UserError(f"the model's config.json lacks {error}.") from error
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain fields, for reports."""
-        return asdict(self)
+
+def _rope_theta(config: dict[str, Any]) -> float:
+    """The base of the rotations: transformers 5 writes it into `rope_parameters`, older versions beside the rest."""
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind != "default":
+        raise UserError(f"only unscaled rotary positions load here so far, not {kind!r}.")
+    return float(rope["rope_theta"] if "rope_theta" in rope else config["rope_theta"])
