@@ -31,7 +31,8 @@ def test_documents_come_back_as_they_were_written(documents: list[tuple[str, lis
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), [TokenizedDocument(source, ids, 1) for source, ids in documents], vocab_size)
         split = open_split(Path(folder), "train")
-        assert [(split.source(place), split.document(place).tolist()) for place in range(len(split))] == documents
+        sources = [split.source_names[place] for place in split.sources]
+        assert [(source, split.document(i).tolist()) for i, source in enumerate(sources)] == documents
         assert split.tokens.tolist() == [token for _, ids in documents for token in ids]
 
 

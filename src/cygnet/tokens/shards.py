@@ -101,10 +101,6 @@ class Split:
             raise IndexError(f"document {index} of {len(self)}")
         return self.tokens[self.offsets[index] : self.offsets[index + 1]]
 
-    def source(self, index: int) -> str:
-        """Name of the source that document `index` came from."""
-        return self.source_names[int(self.sources[index])]
-
 
 def open_split(folder: Path, split: str, tokenizer_hash: str | None = None) -> Split:
     """Map one split into memory.
