@@ -27,6 +27,6 @@ def test_shares_signs_and_intervals():
 
 def test_durations_and_sizes():
     assert [duration(seconds) for seconds in (None, 3.21, 59.99, 119.7, 7_512)] == [
-        "–", f"3.2{S}s", f"60.0{S}s", f"2{S}min 0{S}s", f"2{S}h 5{S}min",
+        "–", f"3{S}s", f"1{S}min 00{S}s", f"2{S}min 00{S}s", f"2{S}h 05{S}min",
     ]  # fmt: skip
     assert [size(count) for count in (None, 12, 4_113_870)] == ["–", f"12{S}B", f"4.1{S}MB"]

@@ -1,5 +1,9 @@
 """Numbers and names as a reader wants them. A number never parts from its unit at the end of a line."""
 
+import re
+
+from cygnet.recipe import summary
+
 _SPACE = "\N{NO-BREAK SPACE}"
 _NAMES = {"sft": "SFT", "rl": "RL"}
 
@@ -39,15 +43,8 @@ def interval(bounds: list[float] | None, digits: int = 2) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """3.2 s, 9 min 20 s, 2 h 5 min; None -> a dash."""
-    if seconds is None:
-        return "–"
-    if seconds < 60:
-        return f"{seconds:.1f}{_SPACE}s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60}{_SPACE}min {whole % 60}{_SPACE}s"
-    return f"{whole // 3600}{_SPACE}h {whole % 3600 // 60}{_SPACE}min"
+    """As the command line says it, numbers kept beside their units: 48 s, 9 min 05 s, 1 h 12 min; None -> a dash."""
+    return "–" if seconds is None else re.sub(r"(?<=\d) ", _SPACE, summary.duration(seconds))
 
 
 def size(value: float | None) -> str:
