@@ -1,1 +1,1 @@
-"""What each stage of the recipe feeds the loop: its batches and its loss, and nothing else."""
+"""What each stage of the recipe feeds the loop: its data, its batches and its loss."""
