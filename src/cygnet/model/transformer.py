@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cygnet.model.config import ModelConfig
 
 # Start of the QK-norm gains: with heads of 32, gains of 1 bound attention logits by 5.7, too soft to look one token up
-# among a hundred. Measured: with 1.7 key-value recall appears after 1M tokens, with 1 not yet (docs, lab notes).
+# among a hundred. Measured, one seed: with 1.7 key-value recall appeared within 1.2M places, with 1 not (lab notes).
 _SHARPNESS = 1.7
 
 
