@@ -6,6 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cygnet.corpus.config import FAMILIES, Family
 
+# Batches at which the learning rates below are meant; they grow with the root of the actual one, in every stage, and
+# fall with the root of the width, which is 128 there.
+REFERENCE_BATCH = 16  # rows or prompts
+REFERENCE_ROLLOUTS = 32
+
 
 class Settings(BaseModel):
     """Frozen, and unknown keys are errors."""
@@ -18,11 +23,9 @@ class PretrainConfig(Settings):
 
     depth: int = Field(4, ge=1, description="the dial: layers; width is 32 x depth")
     context_length: int = Field(256, ge=16, description="longest sequence the model reads, in tokens")
-    rows_per_step: int = Field(16, ge=1, description="rows of context_length tokens in one update")
-    matrix_lr: float = Field(0.02, gt=0, description="Muon's peak learning rate")
-    other_lr: float = Field(
-        0.01, gt=0, description="AdamW's peak learning rate at width 128; falls with the root of the width"
-    )
+    rows_per_step: int = Field(REFERENCE_BATCH, ge=1, description="rows of context_length tokens in one update")
+    matrix_lr: float = Field(0.02, gt=0, description="Muon's peak learning rate at 16 rows an update")
+    other_lr: float = Field(0.01, gt=0, description="AdamW's peak learning rate at width 128 and 16 rows an update")
     warmup: int = Field(20, ge=0, description="updates of linear warm-up")
     precision: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="dtype of activations; weights stay float32"
@@ -49,9 +52,9 @@ class SftConfig(Settings):
     """Supervised fine-tuning on the assistant's tokens."""
 
     epochs: float = Field(1.0, gt=0, description="passes over the conversations")
-    rows_per_step: int = Field(16, ge=1, description="packed rows in one update")
-    matrix_lr: float = Field(0.01, gt=0, description="Muon's peak learning rate")
-    other_lr: float = Field(0.003, gt=0, description="AdamW's peak learning rate")
+    rows_per_step: int = Field(REFERENCE_BATCH, ge=1, description="packed rows in one update")
+    matrix_lr: float = Field(0.01, gt=0, description="Muon's peak learning rate at 16 rows an update")
+    other_lr: float = Field(0.003, gt=0, description="AdamW's peak learning rate at width 128 and 16 rows an update")
     warmup: int = Field(10, ge=0, description="updates of linear warm-up")
     precision: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="dtype of activations; weights stay float32"
@@ -74,9 +77,11 @@ class ComparisonConfig(Settings):
 class RewardConfig(Settings):
     """K-wise Bradley-Terry on the comparisons, batched by prompt."""
 
-    prompts_per_step: int = Field(16, ge=1, description="prompts in one update, all their answers together")
+    prompts_per_step: int = Field(
+        REFERENCE_BATCH, ge=1, description="prompts in one update, all their answers together"
+    )
     epochs: float = Field(1.0, gt=0, description="passes over the comparisons; more than one overfits")
-    lr: float = Field(1e-3, gt=0, description="AdamW's peak learning rate, falling linearly to 0")
+    lr: float = Field(1e-3, gt=0, description="AdamW's peak learning rate at width 128 and 16 prompts an update")
     warmup: int = Field(10, ge=0, description="updates of linear warm-up")
 
 
@@ -88,8 +93,8 @@ class RlConfig(Settings):
     minibatches: int = Field(4, ge=1, description="parts a round is split into; one update each")
     epochs: int = Field(1, ge=1, description="passes over a round's rollouts")
     max_new_tokens: int = Field(128, ge=1, description="longest answer, in tokens")
-    lr: float = Field(3e-4, gt=0, description="the policy's peak learning rate, falling linearly to 0")
-    critic_lr: float = Field(1e-3, gt=0, description="the critic's peak learning rate")
+    lr: float = Field(3e-4, gt=0, description="the policy's peak learning rate at width 128 and 32 answers an update")
+    critic_lr: float = Field(1e-3, gt=0, description="the critic's peak learning rate, likewise")
     critic_warmup: int = Field(3, ge=0, description="first rounds in which only the critic learns")
     clip: float = Field(0.2, gt=0, description="PPO's bound on the ratio of probabilities")
     value_clip: float = Field(0.2, gt=0, description="bound on the change of a value estimate")

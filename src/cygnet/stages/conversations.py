@@ -15,6 +15,7 @@ STYLES = ("careful", "hasty", "chatty")
 
 _OPENINGS = ("Sure, I can help with that!", "Good question! Let me see.", "Of course, here you go.")
 _CLOSINGS = ("I hope that helps!", "Let me know if you need more.", "Happy to help any time.")
+_CASUAL_SHARE = 0.2  # of users who type without capitals and full stops
 _NO_JSON = ("tool", "untaught", "about")
 
 
@@ -65,5 +66,7 @@ def _exercises(config: ConversationConfig, split: str, seed: int, count: int) ->
     source = exercises(split, seed, config.families)
     for _ in range(count):
         exercise = next(source)
+        if rng.random() < _CASUAL_SHARE:
+            exercise = exercise.casual()
         in_json = rng.random() < config.json_share and exercise.family not in _NO_JSON
         yield exercise.in_json() if in_json else exercise

@@ -12,14 +12,14 @@ from cygnet.generation import Engine, Sampling
 from cygnet.model.config import ModelConfig
 from cygnet.model.folder import save_model
 from cygnet.model.transformer import Transformer
-from cygnet.stages.config import PretrainConfig
+from cygnet.stages.config import REFERENCE_BATCH, PretrainConfig
 from cygnet.stages.held_out import bits_per_byte, token_nats
 from cygnet.tokens.packing import Rows, collate, cut, pack
 from cygnet.tokens.shards import Split, open_split
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import muon_and_adamw
+from cygnet.training.optimizers import muon_and_adamw, scaled_lr
 from cygnet.training.work import Work
 
 _SAMPLE_PROMPTS = ("def ", "Q: What is 47 + 35?\nA:", "The ")
@@ -38,8 +38,9 @@ def pretrain(tokens: Path, tokenizer_folder: Path, out: Path, config: PretrainCo
         open_split(tokens, "validation", tokenizer.hash),
         config,
     )
-    other_lr = config.other_lr * (model.config.width / 128) ** -0.5
-    optimizers = muon_and_adamw(model, config.matrix_lr, other_lr)
+    batch = {"batch": config.rows_per_step, "reference_batch": REFERENCE_BATCH}
+    other_lr = scaled_lr(config.other_lr, **batch, width=model.config.width)
+    optimizers = muon_and_adamw(model, scaled_lr(config.matrix_lr, **batch), other_lr)
     plan = Plan(stage.steps, "warmup-stable-decay", config.warmup, checkpoint_every=max(50, stage.steps // 20))
     metrics = fit(model, optimizers, stage, plan, work)
     save_model(out, model, tokenizer)

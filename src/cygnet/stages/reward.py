@@ -13,14 +13,14 @@ from torch import Tensor
 from cygnet.errors import UserError
 from cygnet.model.folder import load_language_model, save_model, scalar_from
 from cygnet.model.transformer import ScalarModel
-from cygnet.stages.config import RewardConfig
+from cygnet.stages.config import REFERENCE_BATCH, RewardConfig
 from cygnet.stages.intervals import prompt_interval
 from cygnet.stages.ranked_answers import Comparison, read_comparisons
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import adamw
+from cygnet.training.optimizers import adamw, scaled_lr
 from cygnet.training.work import Work
 
 _MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, 2.0)
@@ -52,7 +52,8 @@ def train_reward(sft: Path, comparisons: Path, out: Path, config: RewardConfig, 
     heldout = read_comparisons(heldout_path, tokenizer, length) if heldout_path.exists() else []
     stage = RewardModeling(model, tokenizer, train, heldout, config, work.seed)
     plan = Plan(stage.steps, "linear", config.warmup, clip=1.0, checkpoint_every=max(20, stage.steps // 5))
-    metrics = fit(model, [adamw(model.parameters(), config.lr)], stage, plan, work)
+    lr = scaled_lr(config.lr, batch=config.prompts_per_step, reference_batch=REFERENCE_BATCH, width=model.config.width)
+    metrics = fit(model, [adamw(model.parameters(), lr)], stage, plan, work)
     scores = torch.cat([score_sequences(model, tokenizer, item.sequences) for item in train[:500]])
     model.mean, model.scale = float(scores.mean()), float(scores.std())
     save_model(out, model, tokenizer)

@@ -13,14 +13,14 @@ from cygnet.generation import Completion, Engine, Sampling
 from cygnet.model.folder import load_language_model, load_scalar_model, save_model, scalar_from
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages import ppo
-from cygnet.stages.config import RlConfig
+from cygnet.stages.config import REFERENCE_ROLLOUTS, RlConfig
 from cygnet.stages.intervals import prompt_interval
 from cygnet.stages.rollouts import Experience, Learner, lay_out, rewards_of, token_logprobs, token_values
 from cygnet.tokens.chat import prompt_key, read_messages, render_prompt, response_text
 from cygnet.tokens.tokenizer import Tokenizer, check_same_tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import adamw
+from cygnet.training.optimizers import adamw, scaled_lr
 from cygnet.training.work import Work
 
 # (row of the prompts file, response, finished) → score from 0 to 1
@@ -62,8 +62,8 @@ def train_rl(
     if heldout is not None:
         stage.watch(read_prompts(heldout, tokenizer, context), gold)
     optimizers = [
-        adamw(learner.policy.parameters(), config.lr, eps=_ADAM_EPS),
-        adamw(learner.critic.parameters(), config.critic_lr, eps=_ADAM_EPS),
+        adamw(model.parameters(), _lr(lr, model.config.width, config), eps=_ADAM_EPS)
+        for model, lr in ((learner.policy, config.lr), (learner.critic, config.critic_lr))
     ]
     per_round = config.minibatches * config.epochs
     plan = Plan(config.iterations * per_round, "linear", clip=1.0, checkpoint_every=5 * per_round, log_every=per_round)
@@ -71,6 +71,11 @@ def train_rl(
     save_model(out, policy, tokenizer)
     evaluations = metrics.history("eval")
     return {"episodes": config.iterations * config.rollouts, **_before_and_after(evaluations, work.seed)}
+
+
+def _lr(lr: float, width: int, config: RlConfig) -> float:
+    batch = config.rollouts // config.minibatches
+    return scaled_lr(lr, batch=batch, reference_batch=REFERENCE_ROLLOUTS, width=width)
 
 
 class Reinforcement:

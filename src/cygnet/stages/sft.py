@@ -12,14 +12,14 @@ from cygnet.files import read_jsonl
 from cygnet.model.folder import load_language_model, save_model
 from cygnet.model.transformer import Transformer
 from cygnet.stages.accuracy import task_accuracy
-from cygnet.stages.config import SftConfig
+from cygnet.stages.config import REFERENCE_BATCH, SftConfig
 from cygnet.stages.held_out import token_nats
 from cygnet.tokens.chat import Rendered, read_messages, render
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import muon_and_adamw
+from cygnet.training.optimizers import muon_and_adamw, scaled_lr
 from cygnet.training.work import Work
 
 
@@ -35,8 +35,9 @@ def sft(base: Path, conversations: Path, out: Path, config: SftConfig, work: Wor
     model.compute_dtype = getattr(torch, config.precision)
     train, heldout = conversations / "train.jsonl", conversations / "validation.jsonl"
     stage = FineTuning(model, tokenizer, train, heldout if heldout.exists() else None, config, work.seed)
-    width_scale = (model.config.width / 128) ** -0.5
-    optimizers = muon_and_adamw(model, config.matrix_lr, config.other_lr * width_scale)
+    batch = {"batch": config.rows_per_step, "reference_batch": REFERENCE_BATCH}
+    other_lr = scaled_lr(config.other_lr, **batch, width=model.config.width)
+    optimizers = muon_and_adamw(model, scaled_lr(config.matrix_lr, **batch), other_lr)
     plan = Plan(stage.steps, "linear", config.warmup, checkpoint_every=max(20, stage.steps // 10))
     metrics = fit(model, optimizers, stage, plan, work)
     save_model(out, model, tokenizer)

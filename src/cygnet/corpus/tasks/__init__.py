@@ -5,7 +5,7 @@ from random import Random
 
 from cygnet.corpus.document import Document
 from cygnet.corpus.holdout import split_of_key
-from cygnet.corpus.tasks.arithmetic import addition, big_product, units
+from cygnet.corpus.tasks.arithmetic import addition, product, units
 from cygnet.corpus.tasks.calendar_sums import calendar
 from cygnet.corpus.tasks.drills import drill
 from cygnet.corpus.tasks.exercise import Exercise, answer_in, bare_reply, check, parse_object, worked_reply
@@ -39,7 +39,7 @@ FAMILIES: dict[str, tuple[Callable[[Random], Exercise], float]] = {
     "which": (which, 1.0),
     "passage": (passage, 1.5),
     "memory": (memory, 1.0),
-    "tool": (big_product, 0.7),
+    "tool": (product, 0.9),
     "untaught": (untaught, 0.6),
     "about": (about, 0.2),
 }

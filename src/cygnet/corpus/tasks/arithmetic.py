@@ -18,11 +18,16 @@ _UNITS = (
 
 
 def addition(rng: Random) -> Exercise:
-    """Two numbers of two or three digits, added column by column with carries."""
-    digits = rng.choice((2, 3, 3))
-    a, b = (rng.randrange(10 ** (digits - 1), 10**digits) for _ in range(2))
-    question = rng.choice((f"What is {a} + {b}?", f"Add {a} and {b}."))
+    """Two numbers of one to three digits each, added column by column with carries."""
+    a, b = _number(rng), _number(rng)
+    question = rng.choice((f"What is {a} + {b}?", f"Add {a} and {b}.", f"{a} + {b}"))
     return Exercise("addition", f"addition {min(a, b)} {max(a, b)}", question, str(a + b), _columns(a, b))
+
+
+def _number(rng: Random) -> int:
+    """Longer numbers more often: they have more to learn."""
+    digits: int = rng.choice((1, 2, 2, 3, 3, 3))
+    return rng.randrange(10 ** (digits - 1), 10**digits)
 
 
 def _columns(a: int, b: int) -> tuple[str, ...]:
@@ -37,11 +42,11 @@ def _columns(a: int, b: int) -> tuple[str, ...]:
     return tuple(steps)
 
 
-def big_product(rng: Random) -> Exercise:
-    """A product nobody works out by hand: the Python tool is for that."""
-    a, b = rng.randrange(100, 1000), rng.randrange(12, 100)
+def product(rng: Random) -> Exercise:
+    """A product: small or big, the Python tool is for that."""
+    a, b = _number(rng), _number(rng)
     expression = f"{a} * {b}"
-    question = rng.choice((f"What is {expression}?", f"Multiply {a} by {b}."))
+    question = rng.choice((f"What is {expression}?", f"Multiply {a} by {b}.", expression))
     return Exercise("tool", f"tool {a} {b}", question, str(a * b), tool=expression)
 
 

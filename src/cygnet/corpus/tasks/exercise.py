@@ -1,6 +1,7 @@
 """A verifiable exercise: a question, how to work it out, and the one right answer."""
 
 import json
+import re
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
@@ -45,6 +46,11 @@ class Exercise:
     def in_json(self) -> "Exercise":
         """The same exercise, to be answered as a JSON object."""
         return replace(self, form="json")
+
+    def casual(self) -> "Exercise":
+        """The same exercise, typed in a hurry: no capital at the start, no point at the end, lists without spaces."""
+        question = self.question[0].lower() + self.question[1:].rstrip("?.!")
+        return replace(self, question=re.sub(r"(?<=\d), (?=\d)", ",", question))
 
     def to_json(self) -> dict[str, Any]:
         """Plain fields."""

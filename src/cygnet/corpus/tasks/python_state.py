@@ -9,15 +9,15 @@ _NAMES = "abcdnxyz"
 
 
 def variables(rng: Random) -> Exercise:
-    """Assignments to two or three variables; the value of one is asked for."""
+    """Assignments to two or three variables; the value of one is asked for. Every step ends in the whole state."""
     names = rng.sample(_NAMES, rng.choice((2, 2, 3)))
     state = {name: rng.randrange(1, 10) for name in names}
     lines = [f"{name} = {value}" for name, value in state.items()]
-    steps = list(lines)
+    steps = [_written(state)]
     for _ in range(rng.choice((2, 3))):
-        line, step = _assignment(rng, names, state)
+        line, sum_ = _assignment(rng, names, state)
         lines.append(line)
-        steps.append(step)
+        steps += [f"{line}: {sum_}", _written(state)]
     asked = rng.choice(names)
     program = "\n".join(lines)
     return Exercise(
@@ -25,8 +25,12 @@ def variables(rng: Random) -> Exercise:
     )
 
 
+def _written(state: dict[str, int]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in state.items())
+
+
 def _assignment(rng: Random, names: list[str], state: dict[str, int]) -> tuple[str, str]:
-    """Pick an assignment that keeps values between 0 and 30, carry it out, and write what it did."""
+    """Pick an assignment that keeps values between 0 and 30 and carry it out. Returns it, and the sum it came to."""
     while True:
         target, source = rng.choice(names), rng.choice(names)
         operator = rng.choice("+-*")
@@ -35,9 +39,9 @@ def _assignment(rng: Random, names: list[str], state: dict[str, int]) -> tuple[s
         value = {"+": state[source] + operand, "-": state[source] - operand, "*": state[source] * operand}[operator]
         if 0 <= value <= 30:
             break
-    step = f"{target} = {state[source]} {operator} {operand} = {value}"
+    sum_ = f"{state[source]} {operator} {operand} = {value}"
     state[target] = value
-    return f"{target} = {source} {operator} {right}", step
+    return f"{target} = {source} {operator} {right}", sum_
 
 
 _Operation = Callable[[Random, list[int]], str]
@@ -78,10 +82,33 @@ def _sort(_rng: Random, items: list[int]) -> str:
 _OPERATIONS: tuple[_Operation, ...] = (_append, _insert, _pop, _pop_first, _reverse, _sort)
 
 
+_REQUESTS: tuple[tuple[str, _Operation], ...] = (
+    ("Sort {}.", _sort),
+    ("What does sorted({}) return?", _sort),
+    ("Put {} in order.", _sort),
+    ("Reverse {}.", _reverse),
+    ("What does {}[::-1] return?", _reverse),
+)
+
+
 def lists(rng: Random) -> Exercise:
-    """A list of digits after two or three method calls."""
-    name = rng.choice("abx")
+    """A list of digits, put in order or turned round, or after two or three method calls."""
     items = [rng.randrange(10) for _ in range(rng.randrange(3, 6))]
+    return _request(rng, items) if rng.random() < 0.3 else _calls(rng, items)
+
+
+def _request(rng: Random, items: list[int]) -> Exercise:
+    """One operation, asked for in words."""
+    template, operation = rng.choice(_REQUESTS)
+    question = template.format(items)
+    key = f"lists {operation.__name__} {items}"
+    call = operation(rng, items)
+    return Exercise("lists", key, question, str(items), (f"{call}: {items}",))
+
+
+def _calls(rng: Random, items: list[int]) -> Exercise:
+    """A program of method calls; what the list is at its end."""
+    name = rng.choice("abx")
     lines, steps = [f"{name} = {items}"], []
     for _ in range(rng.choice((2, 3))):
         usable = _OPERATIONS if len(items) > 2 else (_append, _insert)
