@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cygnet.errors import UserError
 
 if TYPE_CHECKING:
-    from cygnet.generation.sampling import Sampling
-    from cygnet.lm.local import LanguageModel, RewardModel, load, load_reward
+    from cygnet.generation.request import Sampling
+    from cygnet.lm.base import LanguageModel
+    from cygnet.lm.local import RewardModel, load, load_reward
     from cygnet.recipe.load import load_recipe
     from cygnet.recipe.run import run_recipe
     from cygnet.recipe.schema import Recipe
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "LanguageModel": "cygnet.lm.local",
+    "LanguageModel": "cygnet.lm.base",
     "Recipe": "cygnet.recipe.schema",
     "RewardModel": "cygnet.lm.local",
-    "Sampling": "cygnet.generation.sampling",
+    "Sampling": "cygnet.generation.request",
     "load": "cygnet.lm.local",
     "load_recipe": "cygnet.recipe.load",
     "load_reward": "cygnet.lm.local",

@@ -5,7 +5,7 @@ import pytest
 
 from cygnet.arena.players import BestOf, Chat, FewShot
 from cygnet.generation import Completion, Sampling
-from cygnet.lm import Answer, LanguageModel
+from cygnet.lm import LocalModel, Reply
 from cygnet.tokens.tokenizer import Tokenizer
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=40, seed=3)
@@ -13,8 +13,8 @@ EXAMPLES = ["Q: 1 + 1?\nA: 2"]
 PROMPTS = [[{"role": "user", "content": "2 + 2?"}], [{"role": "user", "content": "3 + 3?"}]]
 
 
-def answer(text: str) -> Answer:
-    return Answer(text, True, Completion([], [], [], "stop"))
+def answer(text: str) -> Reply:
+    return Reply(text, "stop", completion=Completion([], [], [], "stop"))
 
 
 class Scripted:
@@ -27,7 +27,7 @@ class Scripted:
     def room_after(self, prompt: str) -> int:
         return 1_000 - len(prompt)
 
-    def generate(self, prompts: Sequence, sampling: Sampling, n: int = 1) -> list[list[Answer]]:
+    def generate(self, prompts: Sequence, sampling: Sampling, n: int = 1) -> list[list[Reply]]:
         self.asked.append((list(prompts), sampling, n))
         return [[answer(text) for text in self.texts[:n]] for _ in prompts]
 
@@ -38,7 +38,7 @@ class Likes:
     def __init__(self, taste: Callable[[list, str], float]) -> None:
         self.taste = taste
 
-    def score(self, prompts: Sequence, answers: Sequence[Answer]) -> list[float]:
+    def score(self, prompts: Sequence, answers: Sequence[Reply]) -> list[float]:
         return [self.taste(prompt, given.text) for prompt, given in zip(prompts, answers, strict=True)]
 
 
@@ -80,7 +80,7 @@ def test_a_base_models_answer_ends_where_the_next_question_begins(build, tokeniz
         return found
 
     monkeypatch.setattr(model, "logits", logits)
-    (found,) = FewShot(LanguageModel(model, tokenizer), EXAMPLES, SAMPLING).answers(PROMPTS[:1])
+    (found,) = FewShot(LocalModel(model, tokenizer), EXAMPLES, SAMPLING).answers(PROMPTS[:1])
     assert found.text == "4\nfour"
     assert found.finished
     assert "5" not in tokenizer.decode(found.completion.tokens)

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cygnet.generation.sampling import Sampling, choose, truncate, uniforms
+from cygnet.generation.request import Sampling
+from cygnet.generation.sampling import choose, truncate, uniforms
 
 LOGITS = torch.tensor([2.0, 0.0, 1.0, -1.0, 1.5])
 

@@ -6,7 +6,7 @@ import torch
 
 from cygnet.errors import UserError
 from cygnet.generation import Sampling
-from cygnet.lm import Answer, LanguageModel, RewardModel, load, load_reward
+from cygnet.lm import LocalModel, Reply, RewardModel, load, load_reward
 from cygnet.model.folder import save_model
 from cygnet.model.transformer import ScalarModel
 from cygnet.tokens.chat import render, render_prompt
@@ -27,11 +27,11 @@ def folders(build, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def model(folders: Path) -> LanguageModel:
+def model(folders: Path) -> LocalModel:
     return load(folders / "sft")
 
 
-def test_text_is_continued_and_messages_are_answered(model: LanguageModel, tokenizer: Tokenizer) -> None:
+def test_text_is_continued_and_messages_are_answered(model: LocalModel, tokenizer: Tokenizer) -> None:
     found = model.generate(["What is it?", CHAT], SAMPLING, n=2)
     assert [len(answers) for answers in found] == [2, 2]
     assert found[0] != found[1]
@@ -47,7 +47,7 @@ def test_text_is_continued_and_messages_are_answered(model: LanguageModel, token
             assert answer.completion.logprobs == pytest.approx(expected, abs=1e-5)
 
 
-def test_probabilities_are_of_the_answers_tokens_with_the_likeliest_beside_them(model: LanguageModel) -> None:
+def test_probabilities_are_of_the_answers_tokens_with_the_likeliest_beside_them(model: LocalModel) -> None:
     ((answer,),) = model.generate([CHAT], SAMPLING)
     rows = model.probabilities(CHAT, answer, alternatives=3)
     assert "".join(row["text"] for row in rows) == model.tokenizer.decode(answer.completion.tokens)
@@ -62,13 +62,13 @@ def test_probabilities_are_of_the_answers_tokens_with_the_likeliest_beside_them(
     assert all(row["top"][0][0] == row["text"] for row in model.probabilities(CHAT, greedy))
 
 
-def test_a_prompt_longer_than_the_context_is_refused(model: LanguageModel) -> None:
+def test_a_prompt_longer_than_the_context_is_refused(model: LocalModel) -> None:
     with pytest.raises(UserError, match="it must have between 1 and 63 for this model"):
         model.generate(["swan? " * 100], SAMPLING)
 
 
 def test_rewards_are_normalized_scores_at_the_last_token(
-    folders: Path, model: LanguageModel, tokenizer: Tokenizer
+    folders: Path, model: LocalModel, tokenizer: Tokenizer
 ) -> None:
     reward = load_reward(folders / "reward")
     ((first, second),) = model.generate([CHAT], SAMPLING, n=2)
@@ -82,7 +82,7 @@ def test_rewards_are_normalized_scores_at_the_last_token(
 def test_a_finished_answer_is_scored_as_the_conversation_it_makes(folders: Path, tokenizer: Tokenizer) -> None:
     reward = load_reward(folders / "reward")
     ids = [*tokenizer.encode("A swan."), tokenizer.end_id]
-    answer = Answer("A swan.", True, _completion(ids))
+    answer = Reply("A swan.", "stop", completion=_completion(ids))
     whole = render([*CHAT, {"role": "assistant", "content": "A swan."}], tokenizer).ids
     raw = float(reward.model(torch.tensor([whole]))[0, -1].detach())
     assert reward.score([CHAT], [answer]) == pytest.approx([(raw - 0.7) / 2.0], abs=1e-4)
@@ -94,7 +94,7 @@ def _completion(ids: list[int]):
     return Completion(ids, [0.0] * len(ids), [True] * len(ids), "stop")
 
 
-def test_an_answer_the_reward_model_cannot_read_is_refused(build, tokenizer: Tokenizer, model: LanguageModel) -> None:
+def test_an_answer_the_reward_model_cannot_read_is_refused(build, tokenizer: Tokenizer, model: LocalModel) -> None:
     reward = RewardModel(build(ScalarModel, context_length=12), tokenizer)
     ((answer,),) = model.generate([CHAT], SAMPLING)
     with pytest.raises(UserError, match="the reward model reads 12"):

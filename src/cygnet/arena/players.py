@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from cygnet.generation import Sampling
-from cygnet.lm import Answer, LanguageModel, RewardModel
+from cygnet.lm import LocalModel, Reply, RewardModel
 from cygnet.tokens.chat import Message
 
 Conversation = Sequence[Message]
@@ -14,7 +14,7 @@ Conversation = Sequence[Message]
 class Player(Protocol):
     """Gives one answer to each prompt."""
 
-    def answers(self, prompts: Sequence[Conversation]) -> list[Answer]:
+    def answers(self, prompts: Sequence[Conversation]) -> list[Reply]:
         """Answers in the prompts' order."""
         ...
 
@@ -22,10 +22,10 @@ class Player(Protocol):
 class Chat:
     """A tuned model, asked in its chat format."""
 
-    def __init__(self, model: LanguageModel, sampling: Sampling) -> None:
+    def __init__(self, model: LocalModel, sampling: Sampling) -> None:
         self._model, self._sampling = model, sampling
 
-    def answers(self, prompts: Sequence[Conversation]) -> list[Answer]:
+    def answers(self, prompts: Sequence[Conversation]) -> list[Reply]:
         """One sample each."""
         return [found[0] for found in self._model.generate(prompts, self._sampling)]
 
@@ -36,12 +36,12 @@ class FewShot:
 
     _NEXT = "\n\nQ:"
 
-    def __init__(self, model: LanguageModel, examples: Sequence[str], sampling: Sampling) -> None:
+    def __init__(self, model: LocalModel, examples: Sequence[str], sampling: Sampling) -> None:
         """`examples` are questions with answers ("Q: ...\\nA: ..."), the most telling first."""
         self._model, self._examples = model, examples
         self._sampling = replace(sampling, stop=(self._NEXT,))
 
-    def answers(self, prompts: Sequence[Conversation]) -> list[Answer]:
+    def answers(self, prompts: Sequence[Conversation]) -> list[Reply]:
         """One sample each, up to where the document's next question would begin."""
         documents = [self._document(prompt[-1]["content"]) for prompt in prompts]
         found = [answers[0] for answers in self._model.generate(documents, self._sampling)]
@@ -59,10 +59,10 @@ class FewShot:
 class BestOf:
     """A tuned model that answers several times; the reward model picks (rejection sampling)."""
 
-    def __init__(self, model: LanguageModel, reward: RewardModel, count: int, sampling: Sampling) -> None:
+    def __init__(self, model: LocalModel, reward: RewardModel, count: int, sampling: Sampling) -> None:
         self._model, self._reward, self._count, self._sampling = model, reward, count, sampling
 
-    def answers(self, prompts: Sequence[Conversation]) -> list[Answer]:
+    def answers(self, prompts: Sequence[Conversation]) -> list[Reply]:
         """The finished sample with the highest reward, each."""
         best = []
         for prompt, candidates in zip(prompts, self._model.generate(prompts, self._sampling, self._count), strict=True):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cygnet.errors import UserError
 from cygnet.generation.engine import Engine
-from cygnet.generation.sampling import Sampling
+from cygnet.generation.request import Sampling
 from cygnet.tokens.chat import Message, render
 from cygnet.tokens.tokenizer import ASSISTANT, PYTHON, TOOL
 

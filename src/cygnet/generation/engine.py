@@ -1,7 +1,6 @@
 """One decoder for rollouts, chat, evaluation and ranking."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -10,7 +9,8 @@ from torch import Tensor
 from cygnet.errors import UserError
 from cygnet.generation.cache import Cache
 from cygnet.generation.calculator import calculate
-from cygnet.generation.sampling import Completion, Sampling, choose, uniforms
+from cygnet.generation.request import Completion, FinishReason, Sampling
+from cygnet.generation.sampling import choose, uniforms
 from cygnet.model.transformer import Transformer
 from cygnet.tokens.tokenizer import ASSISTANT, PYTHON, TOOL, Tokenizer
 
@@ -30,19 +30,25 @@ class Engine:
     def __init__(self, model: Transformer, tokenizer: Tokenizer, tool: Tool | None = calculate) -> None:
         self.model, self.tokenizer, self.tool = model, tokenizer, tool
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, n: int = 1) -> list[list[Completion]]:
+    def generate(
+        self, prompts: Sequence[Sequence[int]], sampling: Sampling, n: int = 1, seeds: Sequence[int] | None = None
+    ) -> list[list[Completion]]:
         """`n` completions of each prompt, in order. Prompts of similar length share batches; each is read once.
 
-        Raises UserError when a prompt leaves no room in the model's context.
+        With `seeds`, each prompt has its own seed in place of the sampling's and its place in the batch.
+
+        Raises UserError when a prompt leaves no room in the model's context, or a bias is for a token it lacks.
         """
         for prompt in prompts:
             self._check_room(prompt)
+        self._check_bias(sampling)
+        own = [(seed,) for seed in seeds] if seeds is not None else [(sampling.seed, i) for i in range(len(prompts))]
         results: list[list[Completion]] = [[] for _ in prompts]
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
         group = max(1, _ROWS // n)
         for start in range(0, len(order), group):
             members = order[start : start + group]
-            batch = _Batch(self, {index: prompts[index] for index in members}, sampling, n)
+            batch = _Batch(self, {index: prompts[index] for index in members}, sampling, n, own)
             while batch.live:
                 batch.step()
             for index in members:
@@ -52,7 +58,8 @@ class Engine:
     def stream(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int]:
         """Token ids of one completion as they are chosen, a tool's included."""
         self._check_room(prompt)
-        batch = _Batch(self, {0: prompt}, sampling, 1)
+        self._check_bias(sampling)
+        batch = _Batch(self, {0: prompt}, sampling, 1, [(sampling.seed, 0)])
         while batch.live:
             batch.step()
             yield batch.newest()
@@ -64,11 +71,23 @@ class Engine:
                 f"the prompt has {len(prompt)} tokens; it must have between 1 and {context - 1} for this model."
             )
 
+    def _check_bias(self, sampling: Sampling) -> None:
+        vocabulary = self.model.config.vocab_size
+        if wrong := [token for token in sampling.logit_bias if not 0 <= token < vocabulary]:
+            raise UserError(f"logit_bias names token {wrong[0]}, but this model's ids run from 0 to {vocabulary - 1}.")
+
 
 class _Batch:
     """The state of one batch while it is decoded. Rows are (prompt, sample) pairs; finished ones leave in bulk."""
 
-    def __init__(self, engine: Engine, prompts: dict[int, Sequence[int]], sampling: Sampling, n: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        prompts: dict[int, Sequence[int]],
+        sampling: Sampling,
+        n: int,
+        seeds: Sequence[tuple[int, ...]],
+    ) -> None:
         self._engine, self._sampling, self._n = engine, sampling, n
         longest = max(len(prompt) for prompt in prompts.values())
         room = engine.model.config.context_length
@@ -78,10 +97,12 @@ class _Batch:
         self._limits = np.array(
             [min(sampling.max_new_tokens, room - len(prompts[index])) for index, _ in self._requests]
         )
-        self._noise = uniforms(sampling.seed, self._requests, budget)
+        self._noise = uniforms([(*seeds[index], sample) for index, sample in self._requests], budget)
         self._tokens = np.zeros((rows, budget), dtype=np.int64)
         self._logprobs = np.zeros((rows, budget), dtype=np.float64)
         self._sampled = np.zeros((rows, budget), dtype=bool)
+        self._top: list[list[list[tuple[int, float]]]] = [[] for _ in range(rows)]
+        self._seen = self._read_tokens(prompts) if sampling.repetition_penalty != 1.0 else None
         self._lengths = np.zeros(rows, dtype=np.int64)
         self._stopped = np.zeros(rows, dtype=bool)
         self._forced: dict[int, list[int]] = {}
@@ -106,13 +127,19 @@ class _Batch:
         rows = self._rows[alive]
         places = self._lengths[rows]
         noise = torch.from_numpy(self._noise[rows, places])
-        chosen, logprobs = choose(self._logits[torch.from_numpy(alive)], noise, self._sampling)
+        seen = None if self._seen is None else self._seen[torch.from_numpy(rows)]
+        chosen, logprobs = choose(self._logits[torch.from_numpy(alive)], noise, self._sampling, seen)
         tokens, sampled = chosen.numpy().copy(), np.ones(len(rows), dtype=bool)
         for at, row in enumerate(rows) if self._forced else ():
             if row in self._forced:
                 tokens[at], sampled[at] = self._next_forced(row), False
         self._tokens[rows, places], self._sampled[rows, places] = tokens, sampled
-        self._logprobs[rows, places] = np.where(sampled, logprobs.numpy(), 0.0)
+        of_chosen = logprobs.gather(1, torch.from_numpy(tokens)[:, None])[:, 0].numpy()
+        self._logprobs[rows, places] = np.where(sampled, of_chosen, 0.0)
+        if self._sampling.logprobs:
+            self._keep_top(rows, logprobs.topk(min(self._sampling.logprobs, logprobs.shape[-1]), dim=-1))
+        if self._seen is not None:
+            self._seen[torch.from_numpy(rows), torch.from_numpy(tokens)] = True
         self._lengths[rows] += 1
         self._alive[alive] = self._still_going(rows, tokens, sampled)
         if self.live:
@@ -127,6 +154,18 @@ class _Batch:
     def newest(self) -> int:
         """The last token of the first request."""
         return int(self._tokens[0, self._lengths[0] - 1])
+
+    def _keep_top(self, rows: np.ndarray, top: tuple[Tensor, Tensor]) -> None:
+        values, ids = top
+        for row, pairs in zip(rows, zip(ids.tolist(), values.tolist(), strict=True), strict=True):
+            self._top[row].append(list(zip(*pairs, strict=True)))
+
+    def _read_tokens(self, prompts: dict[int, Sequence[int]]) -> Tensor:
+        """[requests, V]: which tokens each request's prompt holds."""
+        seen = torch.zeros((len(self._requests), self._engine.model.config.vocab_size), dtype=torch.bool)
+        for row, (index, _) in enumerate(self._requests):
+            seen[row, torch.as_tensor(prompts[index])] = True
+        return seen
 
     def _still_going(self, rows: np.ndarray, tokens: np.ndarray, sampled: np.ndarray) -> np.ndarray:
         ended = tokens == self._engine.tokenizer.end_id
@@ -199,8 +238,9 @@ class _Batch:
         for stop in self._sampling.stop:
             tokens = _cut_at(tokens, stop, self._engine.tokenizer)
         kept = len(tokens)
-        reason: Literal["stop", "length"] = "stop" if self._stopped[row] else "length"
-        return Completion(tokens, self._logprobs[row, :kept].tolist(), self._sampled[row, :kept].tolist(), reason)
+        reason: FinishReason = "stop" if self._stopped[row] else "length"
+        logprobs, sampled = self._logprobs[row, :kept].tolist(), self._sampled[row, :kept].tolist()
+        return Completion(tokens, logprobs, sampled, reason, self._top[row][:kept])
 
 
 def _cut_at(tokens: list[int], stop: str, tokenizer: Tokenizer) -> list[int]:

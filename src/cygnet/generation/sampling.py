@@ -1,75 +1,64 @@
 """How the next token is chosen."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cygnet.generation.request import Sampling
 
-@dataclass(frozen=True)
-class Sampling:
-    """Settings of one request.
 
-    temperature: divides the logits; 0 takes the likeliest token.
-    top_k: keep the k likeliest tokens (0: all). top_p: keep the likeliest tokens that make up this probability.
-    max_new_tokens: at most this many tokens are added, a tool's included.
-    stop: strings at whose first appearance the text ends (they are left out).
-    seed: of the random numbers; request i of a batch uses (seed, i), so its answer does not depend on the others.
+def uniforms(seeds: Sequence[tuple[int, ...]], count: int) -> np.ndarray:
+    """[seeds, count] random numbers in [0, 1); each row depends on its own seed alone."""
+    return np.stack([np.random.default_rng(seed).random(count) for seed in seeds])
+
+
+def choose(logits: Tensor, noise: Tensor, sampling: Sampling, seen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """[B, V] logits and [B] uniforms → chosen ids [B] and log-probabilities [B, V] over the full vocabulary.
+
+    Sampling inverts the cumulative distribution, one uniform a token. `seen` [B, V] says which tokens were read or
+    written, for the repetition penalty. The log-probabilities are the model's own at the sampling temperature, before
+    any penalty, bias or truncation.
     """
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    max_new_tokens: int = 128
-    stop: tuple[str, ...] = ()
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What was added to a prompt.
-
-    tokens: ids, the final end-of-turn token included if there is one.
-    logprobs: log-probability of each token at the sampling temperature over the whole vocabulary, in nats.
-    sampled: False where a tool, not the model, wrote the token.
-    finish_reason: "stop" at the end of turn or a stop string, "length" when max_new_tokens ran out.
-    """
-
-    tokens: list[int]
-    logprobs: list[float]
-    sampled: list[bool]
-    finish_reason: Literal["stop", "length"]
-
-
-def uniforms(seed: int, requests: list[tuple[int, int]], count: int) -> np.ndarray:
-    """[requests, count] random numbers in [0, 1); each row depends only on the seed and its (prompt, sample) pair."""
-    return np.stack([np.random.default_rng([seed, *request]).random(count) for request in requests])
-
-
-def choose(logits: Tensor, noise: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
-    """[B, V] logits and [B] uniforms → chosen ids [B] and their full-vocabulary log-probabilities [B].
-
-    Sampling inverts the cumulative distribution, one uniform a token.
-    """
-    scaled = logits / sampling.temperature if sampling.temperature > 0 else logits
-    logprobs = torch.log_softmax(scaled, dim=-1)
+    logprobs = torch.log_softmax(_heated(logits, sampling), dim=-1)
+    steered = _steered(logits, sampling, seen)
+    wanted = logprobs if steered is logits else torch.log_softmax(_heated(steered, sampling), dim=-1)
     if sampling.temperature == 0:
-        chosen = logprobs.argmax(dim=-1)
+        chosen = wanted.argmax(dim=-1)
     else:
-        cumulative = truncate(logprobs.exp(), sampling.top_k, sampling.top_p).double().cumsum(dim=-1)
+        cumulative = truncate(wanted.exp(), sampling).double().cumsum(dim=-1)
         chosen = torch.searchsorted(cumulative, noise[:, None] * cumulative[:, -1:], right=True)[:, 0]
         chosen = chosen.clamp(max=logits.shape[-1] - 1)
-    return chosen, logprobs.gather(1, chosen[:, None])[:, 0]
+    return chosen, logprobs
 
 
-def truncate(probabilities: Tensor, top_k: int, top_p: float) -> Tensor:
-    """Zero what lies outside of the k likeliest tokens and outside of the top-p nucleus (Holtzman et al. 2020)."""
-    if not top_k and top_p >= 1.0:
+def _heated(logits: Tensor, sampling: Sampling) -> Tensor:
+    return logits / sampling.temperature if sampling.temperature > 0 else logits
+
+
+def _steered(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
+    """Logits after the repetition penalty (Keskar et al. 2019) and the bias."""
+    if sampling.repetition_penalty != 1.0 and seen is not None:
+        penalized = torch.where(logits > 0, logits / sampling.repetition_penalty, logits * sampling.repetition_penalty)
+        logits = torch.where(seen, penalized, logits)
+    if sampling.logit_bias:
+        ids = torch.tensor(list(sampling.logit_bias))
+        bias = torch.tensor(list(sampling.logit_bias.values()))
+        logits = logits.index_add(-1, ids, bias.expand(len(logits), -1))
+    return logits
+
+
+def truncate(probabilities: Tensor, sampling: Sampling) -> Tensor:
+    """Zero what lies outside of the k likeliest tokens, outside of the top-p nucleus (Holtzman et al. 2020), or below
+    min-p times the likeliest (Nguyen et al. 2024, arXiv 2407.01082). The likeliest token always stays."""
+    if sampling.min_p > 0:
+        lowest = probabilities.max(dim=-1, keepdim=True).values * min(sampling.min_p, 1.0)
+        probabilities = probabilities.masked_fill(probabilities < lowest, 0.0)
+    if not sampling.top_k and sampling.top_p >= 1.0:
         return probabilities
     ordered, order = probabilities.sort(dim=-1, descending=True)
-    outside = ordered.cumsum(dim=-1) - ordered >= top_p
-    if top_k:
-        outside[:, top_k:] = True
+    outside = ordered.cumsum(dim=-1) - ordered >= sampling.top_p
+    if sampling.top_k:
+        outside[:, sampling.top_k :] = True
     return probabilities.masked_fill(outside.gather(1, order.argsort(dim=-1)), 0.0)

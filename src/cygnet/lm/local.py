@@ -1,48 +1,105 @@
 """Models in folders on this machine."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import codecs
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
+from cygnet.errors import UserError
 from cygnet.generation import Completion, Engine, Sampling
+from cygnet.lm.base import LanguageModel, Prompt, Reply, Token, Usage
 from cygnet.model.folder import load_language_model, load_scalar_model
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages.reward import score_sequences
 from cygnet.tokens.chat import Message, render_prompt, response_text
 from cygnet.tokens.tokenizer import Tokenizer
 
-Prompt = str | Sequence[Message]
+_DEFAULT = Sampling()
+_SCORED_TOGETHER = 32
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One completion as text (tool calls by their special tokens' names), and whether the model ended it itself."""
+class LocalModel(LanguageModel):
+    """A model folder, asked in words; many prompts share batches."""
 
-    text: str
-    finished: bool
-    completion: Completion
-
-
-class LanguageModel:
-    """A model folder, asked in words: a string is a document to continue, messages are a conversation to answer."""
-
-    def __init__(self, model: Transformer, tokenizer: Tokenizer) -> None:
-        self.model, self.tokenizer = model, tokenizer
+    def __init__(self, model: Transformer, tokenizer: Tokenizer, name: str = "model") -> None:
+        self.model, self.tokenizer, self.name = model, tokenizer, name
         self._engine = Engine(model, tokenizer)
 
-    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, n: int = 1) -> list[list[Answer]]:
-        """`n` answers to each prompt. Raises UserError when a prompt is longer than the model's context."""
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling | Sequence[Sampling] = _DEFAULT, n: int = 1
+    ) -> list[list[Reply]]:
+        """`n` replies to each prompt. Raises UserError when a prompt is longer than the model's context."""
+        began = time.perf_counter()
         ids = [self._ids(prompt) for prompt in prompts]
-        return [[self._answer(item) for item in found] for found in self._engine.generate(ids, sampling, n)]
+        if isinstance(sampling, Sampling):
+            samplings: Sequence[Sampling] = [sampling] * len(ids)
+            found = self._engine.generate(ids, sampling, n)
+        else:
+            samplings, found = sampling, self._in_groups(ids, sampling, n)
+        seconds = (time.perf_counter() - began) / max(1, len(ids) * n)
+        replies = []
+        for prompt, settings, completions in zip(ids, samplings, found, strict=True):
+            read = [len(prompt)] + [0] * (n - 1)  # n samples of one prompt read it once
+            usages = [
+                Usage(tokens, len(item.tokens), 0, seconds) for tokens, item in zip(read, completions, strict=True)
+            ]
+            usages[0] = replace(usages[0], calls=1)
+            several = zip(completions, usages, strict=True)
+            replies.append([self._reply(item, usage, settings.logprobs is not None) for item, usage in several])
+        return replies
+
+    def stream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> Iterator[str]:
+        """The reply to one prompt in pieces of whole characters, as it is written."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for token in self._engine.stream(self._ids(prompt), sampling):
+            if token != self.tokenizer.end_id:
+                yield decoder.decode(self.tokenizer.decode_bytes([token]))
+        yield decoder.decode(b"", final=True)
+
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
+        """Each continuation as the reply to its prompt, with the log-probability of each of its tokens.
+
+        Raises UserError when both together are longer than the model's context.
+        """
+        began = time.perf_counter()
+        pairs = [
+            (self._ids(prompt), self.tokenizer.encode(text))
+            for prompt, text in zip(prompts, continuations, strict=True)
+        ]
+        context = self.model.config.context_length
+        for prompt, words in pairs:
+            if len(prompt) + len(words) > context:
+                raise UserError(
+                    f"{len(prompt)} + {len(words)} tokens are to be scored, but this model reads {context}."
+                )
+        logprobs = [
+            values
+            for start in range(0, len(pairs), _SCORED_TOGETHER)
+            for values in self._logprobs(pairs[start : start + _SCORED_TOGETHER])
+        ]
+        seconds = (time.perf_counter() - began) / max(1, len(pairs))
+        return [
+            Reply(
+                text,
+                "stop",
+                Usage(len(prompt) + len(words), 0, 0, seconds, calls=1),
+                tuple(Token(self.tokenizer.decode([i]), value) for i, value in zip(words, values, strict=True)),
+            )
+            for text, (prompt, words), values in zip(continuations, pairs, logprobs, strict=True)
+        ]
 
     @torch.no_grad()
-    def probabilities(self, prompt: Prompt, answer: Answer, alternatives: int = 5) -> list[dict[str, Any]]:
-        """For each token of an answer: its text, its log-probability, and the likeliest tokens in its place."""
+    def probabilities(self, prompt: Prompt, reply: Reply, alternatives: int = 5) -> list[dict[str, Any]]:
+        """For each token of a reply: its text, its log-probability, and the likeliest tokens in its place."""
+        if reply.completion is None:
+            raise UserError("the reply has no token ids: it did not come from a model on this machine.")
         ids = self._ids(prompt)
-        tokens = answer.completion.tokens
+        tokens = reply.completion.tokens
         logits = self.model(torch.tensor([[*ids, *tokens[:-1]]]))[0, len(ids) - 1 :]
         logprobs = torch.log_softmax(logits, dim=-1)
         best = logprobs.topk(alternatives, dim=-1)
@@ -67,8 +124,42 @@ class LanguageModel:
             return [self.tokenizer.bos_id, *self.tokenizer.encode(prompt)]
         return render_prompt(prompt, self.tokenizer)
 
-    def _answer(self, completion: Completion) -> Answer:
-        return Answer(response_text(completion.tokens, self.tokenizer), completion.finish_reason == "stop", completion)
+    def _in_groups(self, ids: list[list[int]], samplings: Sequence[Sampling], n: int) -> list[list[Completion]]:
+        """Prompts whose settings differ in the seed alone share batches."""
+        groups: dict[str, list[int]] = {}
+        for index, sampling in enumerate(samplings):
+            groups.setdefault(repr(replace(sampling, seed=0)), []).append(index)
+        found: dict[int, list[Completion]] = {}
+        for members in groups.values():
+            seeds = [samplings[index].seed for index in members]
+            several = self._engine.generate([ids[index] for index in members], samplings[members[0]], n, seeds)
+            found |= dict(zip(members, several, strict=True))
+        return [found[index] for index in range(len(ids))]
+
+    @torch.no_grad()
+    def _logprobs(self, pairs: list[tuple[list[int], list[int]]]) -> list[list[float]]:
+        """Log-probabilities of the second of each pair after the first; rows are padded on the right."""
+        rows = pad_sequence([torch.tensor([*prompt, *words]) for prompt, words in pairs], batch_first=True)
+        logprobs = torch.log_softmax(self.model(rows[:, :-1]), dim=-1)
+        of_next = logprobs.gather(-1, rows[:, 1:, None])[..., 0]
+        return [
+            of_next[row, len(prompt) - 1 : len(prompt) + len(words) - 1].tolist()
+            for row, (prompt, words) in enumerate(pairs)
+        ]
+
+    def _reply(self, completion: Completion, usage: Usage, with_tokens: bool) -> Reply:
+        tokens = self._tokens(completion) if with_tokens else ()
+        return Reply(
+            response_text(completion.tokens, self.tokenizer), completion.finish_reason, usage, tokens, completion
+        )
+
+    def _tokens(self, completion: Completion) -> tuple[Token, ...]:
+        text = self.tokenizer.decode
+        top = completion.top or [[] for _ in completion.tokens]
+        return tuple(
+            Token(text([token]), logprob, tuple((text([other]), value) for other, value in likeliest))
+            for token, logprob, likeliest in zip(completion.tokens, completion.logprobs, top, strict=True)
+        )
 
 
 class RewardModel:
@@ -77,21 +168,27 @@ class RewardModel:
     def __init__(self, model: ScalarModel, tokenizer: Tokenizer) -> None:
         self.model, self.tokenizer = model, tokenizer
 
-    def score(self, prompts: Sequence[Sequence[Message]], answers: Sequence[Answer]) -> list[float]:
-        """One score for each answer to each prompt; the answers must come from a model with the same tokenizer."""
+    def score(self, prompts: Sequence[Sequence[Message]], replies: Sequence[Reply]) -> list[float]:
+        """One score for each reply to each prompt; the replies must come from a model with the same tokenizer."""
         sequences = [
-            [*render_prompt(prompt, self.tokenizer), *answer.completion.tokens]
-            for prompt, answer in zip(prompts, answers, strict=True)
+            [*render_prompt(prompt, self.tokenizer), *_ids_of(reply)]
+            for prompt, reply in zip(prompts, replies, strict=True)
         ]
         raw = score_sequences(self.model, self.tokenizer, sequences)
         return [float(value) for value in (raw - self.model.mean) / self.model.scale]
 
 
-def load(folder: Path) -> LanguageModel:
+def load(folder: Path) -> LocalModel:
     """Open a language model folder. Raises UserError when it is missing, damaged or of another kind."""
-    return LanguageModel(*load_language_model(folder))
+    return LocalModel(*load_language_model(folder), name=str(folder))
 
 
 def load_reward(folder: Path) -> RewardModel:
     """Open a reward model folder. Raises UserError when it is missing, damaged or of another kind."""
     return RewardModel(*load_scalar_model(folder))
+
+
+def _ids_of(reply: Reply) -> list[int]:
+    if reply.completion is None:
+        raise UserError("the reply has no token ids: it did not come from a model on this machine.")
+    return reply.completion.tokens

@@ -12,7 +12,7 @@ from cygnet.errors import UserError
 from cygnet.feedback.rubric import RubricJudge
 from cygnet.files import read_jsonl, write_aside
 from cygnet.generation import Sampling
-from cygnet.lm import Answer, RewardModel, load, load_reward
+from cygnet.lm import Reply, RewardModel, load, load_reward
 from cygnet.stages.config import RankConfig
 from cygnet.tokens.chat import read_messages
 from cygnet.tokens.tokenizer import check_same_tokenizer
@@ -53,7 +53,7 @@ class RewardJudge:
 
     name = "reward model"
 
-    def __init__(self, model: RewardModel, rows: Sequence[Row], answers: Iterable[Sequence[Answer]]) -> None:
+    def __init__(self, model: RewardModel, rows: Sequence[Row], answers: Iterable[Sequence[Reply]]) -> None:
         prompts = [row["prompt"] for row in rows]
         self._scores = {
             (prompt_id(row), answer.text): score

@@ -11,7 +11,7 @@ from cygnet.corpus.tasks import exercises, sheet
 from cygnet.feedback.rubric import CUT_OFF, RubricJudge, judge_shown
 from cygnet.files import read_jsonl, write_aside, write_json, write_jsonl
 from cygnet.generation import Sampling
-from cygnet.lm import Answer, LanguageModel, load, load_reward
+from cygnet.lm import LocalModel, Reply, load, load_reward
 from cygnet.stages.config import RankConfig
 from cygnet.training.loop import prepare_machine
 from cygnet.training.work import Work
@@ -64,7 +64,7 @@ def marks(rows: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> dict[str, 
     }
 
 
-def _shown(answer: Answer) -> str:
+def _shown(answer: Reply) -> str:
     return answer.text if answer.finished else answer.text + CUT_OFF
 
 
@@ -86,5 +86,5 @@ def _side_by_side(rows: Sequence[dict[str, Any]], texts: Mapping[str, Sequence[s
     ]
 
 
-def _token_by_token(model: LanguageModel, row: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+def _token_by_token(model: LocalModel, row: Mapping[str, Any], answer: Reply) -> dict[str, Any]:
     return {"model": "rl", "prompt": row["prompt"][-1]["content"], "tokens": model.probabilities(row["prompt"], answer)}

@@ -1,0 +1,53 @@
+"""What is asked of a decoder and what it gives back. Nothing here imports torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Settings of one request.
+
+    temperature: divides the logits; 0 takes the likeliest token.
+    top_k: keep the k likeliest tokens (0: all). top_p: keep the likeliest tokens that make up this probability.
+    min_p: drop tokens less likely than this share of the likeliest one's probability.
+    repetition_penalty: logits of tokens that were read or written are divided by it if positive, else multiplied
+        (Keskar et al. 2019, arXiv 1909.05858); 1 does nothing.
+    logit_bias: added to the logits of these token ids.
+    max_new_tokens: at most this many tokens are added, a tool's included.
+    stop: strings at whose first appearance the text ends (they are left out).
+    seed: of the random numbers; request i of a batch uses (seed, i), so its answer does not depend on the others.
+    logprobs: None: none in the reply; 0: of the chosen tokens; k: of the k likeliest tokens in every place too.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    max_new_tokens: int = 128
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    logprobs: int | None = None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What was added to a prompt, in tokens.
+
+    tokens: ids, the final end-of-turn token included if there is one.
+    logprobs: log-probability of each token at the sampling temperature over the whole vocabulary, in nats.
+    sampled: False where a tool, not the model, wrote the token.
+    finish_reason: "stop" at the end of turn, or a stop string, "length" when max_new_tokens ran out.
+    top: for every token the likeliest (id, log-probability) in its place, as many as `Sampling.logprobs`.
+    """
+
+    tokens: list[int]
+    logprobs: list[float]
+    sampled: list[bool]
+    finish_reason: FinishReason
+    top: list[list[tuple[int, float]]] = field(default_factory=list)
