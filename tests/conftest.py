@@ -1,5 +1,6 @@
 """What holds for every test: one thread, and no network. And a tokenizer and models of a few thousand parameters."""
 
+import random
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -88,4 +89,17 @@ def tiny_run(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("runs") / "smoke"
     run_recipe(load_recipe(tiny), folder, progress=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of made-up texts: enough words to hold some out."""
+    folder = tmp_path_factory.mktemp("data") / "my texts"
+    folder.mkdir()
+    rng = random.Random(1)
+    words = ["".join(rng.choices("abcdefghij", k=rng.randint(2, 6))) for _ in range(300)]
+    for number in range(40):
+        paragraphs = (" ".join(rng.choices(words, k=60)) + "." for _ in range(40))
+        (folder / f"{number}.txt").write_text("\n\n".join(paragraphs))
     return folder

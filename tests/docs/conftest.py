@@ -1,6 +1,5 @@
 """The pages: README and docs/, and a folder in which what they say can be done."""
 
-import random
 import shutil
 import sys
 from pathlib import Path
@@ -32,19 +31,6 @@ def generator() -> object:
         import reference_pages
 
         yield reference_pages
-
-
-@pytest.fixture(scope="session")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of made-up texts: enough to hold some out."""
-    folder = tmp_path_factory.mktemp("data") / "my-texts"
-    folder.mkdir()
-    rng = random.Random(1)
-    words = ["".join(rng.choices("abcdefghij", k=rng.randint(2, 6))) for _ in range(300)]
-    for number in range(40):
-        paragraphs = (" ".join(rng.choices(words, k=60)) + "." for _ in range(40))
-        (folder / f"{number}.txt").write_text("\n\n".join(paragraphs))
-    return folder
 
 
 @pytest.fixture

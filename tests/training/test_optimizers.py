@@ -1,8 +1,10 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from cygnet.training.optimizers import Muon, muon_and_adamw, orthogonalize
+from cygnet.training.optimizers import Muon, muon_and_adamw, orthogonalize, scaled_lr
 
 SHAPES = [(32, 32), (16, 64), (64, 16), (1, 8)]
 
@@ -84,14 +86,6 @@ def test_it_goes_downhill() -> None:
     assert losses[-1] < 0.1 * losses[0]
 
 
-def test_weight_decay_is_apart_from_the_gradient() -> None:
-    plain, decayed = parameters(1, 8, 8), parameters(1, 8, 8)
-    before = plain[0].detach().clone()
-    steps([plain], [Muon(plain, lr=0.1)], count=1)
-    steps([decayed], [Muon(decayed, lr=0.1, weight_decay=0.5)], count=1)
-    torch.testing.assert_close(plain[0] - decayed[0], 0.1 * 0.5 * before)
-
-
 def test_a_parameter_without_gradient_stays() -> None:
     moved, unmoved = parameters(2, 8, 8)
     before = unmoved.detach().clone()
@@ -109,3 +103,10 @@ def test_each_parameter_has_one_optimizer(build) -> None:
     assert by_adamw[0] == "model.embed_tokens.weight"
     assert all(name.endswith("_proj.weight") for name in by_muon)
     assert all("norm" in name for name in by_adamw[1:])
+
+
+@given(st.integers(1, 512), st.integers(16, 4096))
+def test_learning_rates_follow_the_roots_of_batch_and_width(batch: int, width: int) -> None:
+    lr = scaled_lr(0.01, batch=batch, reference_batch=16, width=width)
+    assert lr == pytest.approx(0.01 * (batch / 16) ** 0.5 / (width / 128) ** 0.5)
+    assert scaled_lr(0.01, batch=16, reference_batch=16) == 0.01

@@ -21,6 +21,7 @@ from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import adamw, scaled_lr
+from cygnet.training.order import visits
 from cygnet.training.work import Work
 
 _MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, 2.0)
@@ -90,12 +91,8 @@ class RewardModeling:
 
     def micro_batches(self, step: int) -> Sequence[ComparisonBatch]:
         """The prompts of one update."""
-        size, total = self._config.prompts_per_step, len(self._train)
-        groups = []
-        for index in range(step * size, (step + 1) * size):
-            epoch, place = divmod(index, total)
-            order = np.random.default_rng([self._seed, epoch]).permutation(total)
-            groups.append(self._train[order[place]])
+        size = self._config.prompts_per_step
+        groups = [self._train[i] for i in visits(len(self._train), step * size, size, self._seed)]
         return [batch_comparisons(groups, self._model.config.context_length, self._tokenizer.pad_id)]
 
     def loss(self, batch: ComparisonBatch) -> Loss:

@@ -21,6 +21,7 @@ from cygnet.tokens.tokenizer import Tokenizer, check_same_tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import adamw, scaled_lr
+from cygnet.training.order import visits
 from cygnet.training.work import Work
 
 # (row of the prompts file, response, finished) → score from 0 to 1
@@ -214,12 +215,8 @@ class Reinforcement:
 
     def _draw(self, iteration: int) -> list[list[int]]:
         """The round's prompts: the file in seeded order, epoch after epoch."""
-        size, total = self._config.rollouts, len(self.prompts)
-        chosen = []
-        for index in range(iteration * size, (iteration + 1) * size):
-            epoch, place = divmod(index, total)
-            chosen.append(self.prompts[np.random.default_rng([self._seed, epoch]).permutation(total)[place]])
-        return chosen
+        size = self._config.rollouts
+        return [self.prompts[i] for i in visits(len(self.prompts), iteration * size, size, self._seed)]
 
     def _weighted(self, mask: torch.Tensor) -> dict[str, float]:
         """The round's own means, in the sums the loop divides by the count."""

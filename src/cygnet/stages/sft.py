@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from cygnet.errors import UserError
@@ -20,6 +19,7 @@ from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import muon_and_adamw, scaled_lr
+from cygnet.training.order import visits
 from cygnet.training.work import Work
 
 
@@ -71,7 +71,8 @@ class FineTuning:
     def micro_batches(self, step: int) -> Sequence[Rows]:
         """The rows of one update."""
         size = self._config.rows_per_step
-        return [self._collate([self._row(index) for index in range(step * size, (step + 1) * size)], self._data)]
+        order = visits(len(self._rows), step * size, size, self._seed)
+        return [self._collate([self._rows[i] for i in order], self._data)]
 
     def loss(self, batch: Rows) -> Loss:
         """Cross-entropy in nats, summed over the assistant's tokens."""
@@ -95,11 +96,6 @@ class FineTuning:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Nothing to take up."""
-
-    def _row(self, index: int) -> list[int]:
-        epoch, place = divmod(index, len(self._rows))
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._rows))
-        return self._rows[order[place]]
 
     def _collate(self, rows: list[list[int]], data: list[Rendered]) -> Rows:
         sequences = [[data[i].ids for i in row] for row in rows]

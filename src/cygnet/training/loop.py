@@ -71,7 +71,6 @@ class Plan:
     steps: int
     schedule: Schedule
     warmup: int = 0
-    final_lr: float = 0.0
     clip: float = 0.0
     checkpoint_every: int = 100
     log_every: int = 10
@@ -108,7 +107,7 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
     window = _Window(seconds)
     with _interrupt_between_steps() as interrupted:
         for step in range(start, plan.steps):
-            scale = multiplier(step, plan.steps, plan.schedule, plan.warmup, plan.final_lr)
+            scale = multiplier(step, plan.steps, plan.schedule, plan.warmup)
             _set_lr(optimizers, peaks, scale)
             window.add(update(model, optimizers, stage, step, plan.clip))
             done = step + 1

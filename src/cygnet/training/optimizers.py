@@ -27,13 +27,11 @@ class Muon(Optimizer):
     """Momentum, orthogonalized: each matrix moves by lr × √max(1, rows/columns) in every singular direction.
 
     Matrices of one shape are stacked and orthogonalized together, which on small models is most of the cost.
-    Source: Jordan et al. 2024. `weight_decay` is decoupled.
+    Source: Jordan et al. 2024.
     """
 
-    def __init__(
-        self, matrices: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
-    ) -> None:
-        super().__init__(list(matrices), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    def __init__(self, matrices: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+        super().__init__(list(matrices), {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -48,9 +46,7 @@ class Muon(Optimizer):
                 directions = orthogonalize(torch.stack([self._momentum(p, group["momentum"]) for p in parameters]))
                 size = group["lr"] * max(1.0, rows / columns) ** 0.5
                 for parameter, direction in zip(parameters, directions, strict=True):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(
-                        direction.to(parameter.dtype), alpha=-size
-                    )
+                    parameter.add_(direction.to(parameter.dtype), alpha=-size)
 
     def _momentum(self, parameter: nn.Parameter, decay: float) -> Tensor:
         """Nesterov momentum of the gradient."""
@@ -73,15 +69,15 @@ def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
     return x.mT if tall else x
 
 
-def muon_and_adamw(model: nn.Module, matrix_lr: float, other_lr: float, weight_decay: float = 0.0) -> list[Optimizer]:
+def muon_and_adamw(model: nn.Module, matrix_lr: float, other_lr: float) -> list[Optimizer]:
     """Muon for the layers' matrices; AdamW for embeddings, norms and heads (Jordan et al. 2024)."""
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (matrices if parameter.ndim == 2 and ".layers." in name else others).append(parameter)
-    return [Muon(matrices, matrix_lr, weight_decay=weight_decay), adamw(others, other_lr, weight_decay=0.0)]
+    return [Muon(matrices, matrix_lr), adamw(others, other_lr)]
 
 
-def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0, eps: float = 1e-8) -> AdamW:
+def adamw(parameters: Iterable[nn.Parameter], lr: float, eps: float = 1e-8) -> AdamW:
     """Fused AdamW with the betas of language models, (0.9, 0.95)."""
-    return AdamW(list(parameters), lr=lr, betas=(0.9, 0.95), eps=eps, weight_decay=weight_decay, fused=True)
+    return AdamW(list(parameters), lr=lr, betas=(0.9, 0.95), eps=eps, weight_decay=0.0, fused=True)

@@ -1,6 +1,6 @@
 """Climbing the reward, with the gold score watched."""
 
-from cygnet.recipe.report.charts import BLUE, GREEN, PURPLE, Series, line_chart, smoothed
+from cygnet.recipe.report.charts import BLUE, GREEN, Series, line_chart, smoothed
 from cygnet.recipe.report.data import Event, RunData, curve
 from cygnet.recipe.report.formats import interval, number, signed
 from cygnet.recipe.report.markup import Html, Section, figure, figures, html, join, not_run
@@ -16,14 +16,9 @@ _STEP_CHARTS = (
     ("length", "Answer length", "tokens", "A steady climb often means that the reward model likes length."),
     ("entropy", "Entropy", "nats per token", "Variety that is left. Near zero, sampling again gives the same answer."),
 )
-_EVAL_CHARTS = (
-    (
-        "gold",
-        "Gold score",
-        "gold score",
-        "The rubric itself on held-out prompts, never trained on: this is what should rise.",
-    ),
-    ("task_accuracy", "Held-out accuracy", "answered correctly", "Exercises answered correctly by the policy."),
+_GOLD_CHART = (
+    *("gold", "Gold score", "gold score"),
+    "The rubric itself on held-out prompts, never trained on: this is what should rise.",
 )
 
 
@@ -34,7 +29,7 @@ def section(data: RunData) -> Section:
 
 def _body(data: RunData) -> Html:
     steps, evals = data.of("rl", "step"), data.of("rl", "eval")
-    charts = [_evaluated(evals, *chart) for chart in _EVAL_CHARTS] + [_trained(steps, *chart) for chart in _STEP_CHARTS]
+    charts = [_evaluated(evals, *_GOLD_CHART)] + [_trained(steps, *chart) for chart in _STEP_CHARTS]
     return join([_intro(data), figures(chart for chart in charts if chart)])
 
 
@@ -75,6 +70,5 @@ def _evaluated(evals: list[Event], key: str, title: str, unit: str, caption: str
     x, y = curve(evals, key)
     if not x:
         return Html()
-    share = key == "task_accuracy"
-    series = [Series(key, x, y, color=PURPLE if share else GREEN, dots=True)]
-    return figure(line_chart(f"rl-{key}", series, "update", unit, percent=share), title, caption)
+    series = [Series(key, x, y, color=GREEN, dots=True)]
+    return figure(line_chart(f"rl-{key}", series, "update", unit), title, caption)
