@@ -274,3 +274,30 @@ def test_a_tools_words_are_read_by_the_model(build, tokenizer: Tokenizer) -> Non
             expected = teacher_forced(model, prompt, completion, 1.0)
             torch.testing.assert_close(torch.tensor(completion.logprobs)[mine], expected[mine], rtol=0, atol=1e-5)
     assert len(asked) >= called > 20
+
+
+def test_a_request_with_its_own_seed_is_answered_alike_wherever_it_stands(engine: Engine) -> None:
+    found = engine.generate(PROMPTS, SAMPLING, n=2, seeds=[11, 12, 13, 14, 15])
+    alone = [engine.generate([prompt], SAMPLING, n=2, seeds=[11 + i])[0] for i, prompt in enumerate(PROMPTS)]
+    assert [[item.tokens for item in items] for items in found] == [[item.tokens for item in items] for items in alone]
+
+
+def test_the_likeliest_tokens_of_every_place_are_told(engine: Engine) -> None:
+    ((greedy,),) = engine.generate([PROMPTS[0]], replace(SAMPLING, temperature=0.0, logprobs=3))
+    assert [len(likeliest) for likeliest in greedy.top] == [3] * len(greedy.tokens)
+    assert [likeliest[0][0] for likeliest in greedy.top] == greedy.tokens
+    assert [likeliest[0][1] for likeliest in greedy.top] == pytest.approx(greedy.logprobs)
+    ((plain,),) = engine.generate([PROMPTS[0]], SAMPLING)
+    assert plain.top == []
+
+
+def test_a_repetition_penalty_without_end_never_repeats(engine: Engine) -> None:
+    ((found,),) = engine.generate([PROMPTS[0]], replace(SAMPLING, temperature=0.0, repetition_penalty=1e9))
+    written = [token for token in found.tokens if token != END]
+    assert len(set(written)) == len(written)
+    assert not set(written) & set(PROMPTS[0])
+
+
+def test_a_bias_for_a_token_that_is_not_there_is_refused(engine: Engine) -> None:
+    with pytest.raises(UserError, match="logit_bias names token 99999"):
+        engine.generate([PROMPTS[0]], replace(SAMPLING, logit_bias={99999: 1.0}))

@@ -34,11 +34,43 @@ def test_top_k_draws_among_the_k_likeliest_in_proportion() -> None:
 
 def test_top_p_draws_among_the_fewest_that_make_it_up() -> None:
     probabilities = LOGITS.softmax(-1)  # 0.47, 0.06, 0.17, 0.02, 0.28
-    kept = truncate(probabilities[None], top_k=0, top_p=0.7)[0]
-    assert (kept > 0).tolist() == [True, False, False, False, True]
-    assert (truncate(probabilities[None], 0, 0.8)[0] > 0).tolist() == [True, False, True, False, True]
-    assert (truncate(probabilities[None], 0, 1e-6)[0] > 0).tolist() == [True, False, False, False, False]
-    assert (truncate(probabilities[None], 1, 0.8)[0] > 0).tolist() == [True, False, False, False, False]
+
+    def kept(**settings: float) -> list[bool]:
+        return (truncate(probabilities[None], Sampling(**settings))[0] > 0).tolist()
+
+    assert kept(top_p=0.7) == [True, False, False, False, True]
+    assert kept(top_p=0.8) == [True, False, True, False, True]
+    assert kept(top_p=1e-6) == [True, False, False, False, False]
+    assert kept(top_p=0.8, top_k=1) == [True, False, False, False, False]
+
+
+def test_min_p_keeps_what_is_near_the_likeliest() -> None:
+    probabilities = LOGITS.softmax(-1)[None]  # 0.47, 0.06, 0.17, 0.02, 0.28
+    assert (truncate(probabilities, Sampling(min_p=0.3))[0] > 0).tolist() == [True, False, True, False, True]
+    assert (truncate(probabilities, Sampling(min_p=5.0))[0] > 0).tolist() == [True, False, False, False, False]
+
+
+def test_a_bias_is_added_to_the_logits_of_its_tokens() -> None:
+    sampling = Sampling(logit_bias={1: 2.0, 0: -1.0})
+    expected = (LOGITS + torch.tensor([-1.0, 2.0, 0.0, 0.0, 0.0])).softmax(-1)
+    torch.testing.assert_close(drawn(sampling), expected, rtol=0, atol=0.015)
+    assert drawn(Sampling(temperature=0.0, logit_bias={3: 100.0})).tolist() == [0, 0, 0, 1, 0]
+
+
+def test_the_repetition_penalty_makes_seen_tokens_less_likely_and_leaves_the_others() -> None:
+    seen = torch.tensor([[True, False, False, True, False]])
+    sampling = Sampling(repetition_penalty=2.0)
+    noise = torch.from_numpy(np.random.default_rng(0).random(20_000))
+    chosen, _ = choose(LOGITS.expand(20_000, -1), noise, sampling, seen.expand(20_000, -1))
+    expected = torch.tensor([1.0, 0.0, 1.0, -2.0, 1.5]).softmax(-1)
+    torch.testing.assert_close(torch.bincount(chosen, minlength=5) / 20_000, expected, rtol=0, atol=0.015)
+
+
+def test_log_probabilities_are_the_models_own_whatever_steers_it() -> None:
+    noise, seen = torch.zeros(1, dtype=torch.float64), torch.ones(1, 5, dtype=torch.bool)
+    steered = Sampling(temperature=0.5, logit_bias={1: 9.0}, repetition_penalty=2.0, min_p=0.5)
+    _, logprobs = choose(LOGITS[None], noise, steered, seen)
+    torch.testing.assert_close(logprobs[0], (LOGITS / 0.5).log_softmax(-1))
 
 
 @given(
@@ -55,20 +87,20 @@ def test_a_token_outside_the_nucleus_is_never_chosen(values: list[float], u: flo
     likelier = probabilities[probabilities > (1 + 1e-5) * probabilities[chosen]]  # beyond rounding
     assert likelier.sum() < top_p + 1e-5
     assert not top_k or len(likelier) < top_k
-    torch.testing.assert_close(logprobs, logits.log_softmax(-1)[:, chosen[0]])
+    torch.testing.assert_close(logprobs, logits.log_softmax(-1))
 
 
 def test_log_probabilities_are_over_the_whole_vocabulary_at_the_temperature() -> None:
     noise = torch.zeros(1, dtype=torch.float64)
-    _, logprob = choose(LOGITS[None], noise, Sampling(temperature=0.5, top_k=1))
-    torch.testing.assert_close(logprob, (LOGITS / 0.5).log_softmax(-1)[:1])
+    _, logprobs = choose(LOGITS[None], noise, Sampling(temperature=0.5, top_k=1))
+    torch.testing.assert_close(logprobs[0], (LOGITS / 0.5).log_softmax(-1))
 
 
-def test_random_numbers_depend_on_seed_and_request_alone() -> None:
-    together = uniforms(7, [(0, 0), (0, 1), (3, 0)], 5)
-    assert np.array_equal(together[2], uniforms(7, [(3, 0)], 5)[0])
-    assert np.array_equal(together[2][:3], uniforms(7, [(3, 0)], 3)[0])
-    rows = {tuple(row) for seed in (7, 8) for row in uniforms(seed, [(0, 0), (0, 1), (1, 0)], 5)}
+def test_random_numbers_depend_on_the_requests_own_seed_alone() -> None:
+    together = uniforms([(7, 0, 0), (7, 0, 1), (7, 3, 0)], 5)
+    assert np.array_equal(together[2], uniforms([(7, 3, 0)], 5)[0])
+    assert np.array_equal(together[2][:3], uniforms([(7, 3, 0)], 3)[0])
+    rows = {tuple(row) for seed in (7, 8) for row in uniforms([(seed, 0, 0), (seed, 0, 1), (seed, 1, 0)], 5)}
     assert len(rows) == 6
     assert together.min() >= 0
     assert together.max() < 1

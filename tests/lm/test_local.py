@@ -1,4 +1,6 @@
+import asyncio
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,67 @@ def test_probabilities_are_of_the_answers_tokens_with_the_likeliest_beside_them(
         assert row["logprob"] <= values[0] + 1e-6
     ((greedy,),) = model.generate([CHAT], Sampling(temperature=0.0, max_new_tokens=6))
     assert all(row["top"][0][0] == row["text"] for row in model.probabilities(CHAT, greedy))
+
+
+def test_usage_counts_a_prompt_once_for_all_its_replies(model: LocalModel, tokenizer: Tokenizer) -> None:
+    ((first, second),) = model.generate([CHAT], SAMPLING, n=2)
+    total = first.usage + second.usage
+    assert total.prompt_tokens == len(render_prompt(CHAT, tokenizer))
+    assert total.completion_tokens == len(first.completion.tokens) + len(second.completion.tokens)
+    assert total.calls == 1
+    assert sum([first.usage, second.usage]) == total
+
+
+def test_log_probabilities_come_where_they_are_asked_for(model: LocalModel) -> None:
+    ((silent,),) = model.generate([CHAT], SAMPLING)
+    assert silent.tokens == ()
+    with pytest.raises(ValueError, match="Sampling\\(logprobs=0\\)"):
+        _ = silent.logprob
+    ((told,),) = model.generate([CHAT], replace(SAMPLING, logprobs=2))
+    assert told.text == silent.text
+    assert told.logprob == pytest.approx(sum(told.completion.logprobs))
+    assert all(len(token.top) == 2 for token in told.tokens)
+
+
+def test_a_score_is_the_log_probability_of_the_text_as_the_model_reads_it(model: LocalModel) -> None:
+    prompts = ["What is it?", "It", CHAT]
+    replies = model.score(prompts, [" It is a swan.", " is", "A swan."])
+    for prompt, reply in zip(prompts, replies, strict=True):
+        (alone,) = model.score([prompt], [reply.text])
+        assert reply.logprob == pytest.approx(alone.logprob, abs=1e-4)
+        assert "".join(token.text for token in reply.tokens) == reply.text
+    ((greedy,),) = model.generate(["What is it?"], Sampling(temperature=0.0, max_new_tokens=6, logprobs=0))
+    (scored,) = model.score(["What is it?"], [greedy.text])
+    if scored.usage.prompt_tokens == greedy.usage.prompt_tokens + len(greedy.completion.tokens):  # tokenized alike
+        assert scored.logprob == pytest.approx(greedy.logprob, abs=1e-3)
+    with pytest.raises(UserError, match="this model reads 64"):
+        model.score(["What is it?"], ["swan " * 100])
+
+
+def test_settings_of_each_prompt_are_its_own(model: LocalModel) -> None:
+    samplings = [replace(SAMPLING, seed=3), replace(SAMPLING, temperature=0.0), replace(SAMPLING, seed=5)]
+    together = model.generate(["A", "B", "A"], samplings)
+    alone = [model.generate([prompt], [settings])[0] for prompt, settings in zip("ABA", samplings, strict=True)]
+    assert [replies[0].text for replies in together] == [replies[0].text for replies in alone]
+
+
+def test_a_stream_is_the_text_in_pieces(model: LocalModel) -> None:
+    ((whole,),) = model.generate(["It"], replace(SAMPLING, max_new_tokens=30))
+    pieces = list(model.stream("It", replace(SAMPLING, max_new_tokens=30)))
+    assert "".join(pieces) == whole.text
+    assert all("\ufffd" not in piece for piece in pieces) or "\ufffd" in whole.text
+
+
+def test_it_can_be_asked_without_waiting(model: LocalModel) -> None:
+    async def ask() -> tuple[str, str, float]:
+        ((reply,),) = await model.agenerate([CHAT], SAMPLING)
+        pieces = [piece async for piece in model.astream(CHAT, SAMPLING)]
+        (scored,) = await model.ascore([CHAT], ["A swan."])
+        return reply.text, "".join(pieces), scored.logprob
+
+    text, streamed, logprob = asyncio.run(ask())
+    assert streamed == text
+    assert logprob < 0
 
 
 def test_a_prompt_longer_than_the_context_is_refused(model: LocalModel) -> None:

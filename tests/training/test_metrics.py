@@ -56,6 +56,17 @@ def test_a_person_sees_the_last_step(capsys: pytest.CaptureFixture[str]) -> None
     assert line.split() == ["pretrain", "1,000/1,000", "loss", "1.25", "0:00", "left"]
 
 
+def test_the_time_left_is_that_of_the_steps_seen(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    seconds = iter([0.0, 100.0, 110.0])  # slow to begin: the first step came after 100 seconds
+    monkeypatch.setattr("cygnet.training.metrics.time.monotonic", lambda: next(seconds))
+    progress = Progress("pretrain", 100, shown=True)
+    progress.update(10, {"loss": 1.0})
+    progress.update(20, {"loss": 1.0})
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.split()[-1] == "1"  # nothing to go by yet
+    assert second.endswith("1:20 left")
+
+
 def test_nothing_is_shown_to_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     Progress("pretrain", 10, shown=False).update(10, {"loss": 1.0})
     assert capsys.readouterr().err == ""

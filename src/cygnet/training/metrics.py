@@ -43,24 +43,22 @@ class Progress:
     def __init__(self, stage: str, steps: int, shown: bool) -> None:
         self._stage, self._steps, self._shown = stage, steps, shown
         self._console = Console(stderr=True, highlight=False)
-        self._started = self._printed = time.monotonic()
-        self._first: int | None = None
+        self._printed = time.monotonic()
+        self._first: tuple[int, float] | None = None  # the first step seen and when: the rate is measured from there
 
     def update(self, step: int, values: dict[str, float]) -> None:
         """Show that `step` steps are done."""
-        if self._first is None:
-            self._first = step
         now = time.monotonic()
+        first, since = self._first = self._first or (step, now)
         last = step == self._steps
         if not self._shown or not (
             last or now - self._printed > (0.2 if self._console.is_terminal else _PLAIN_EVERY_SECONDS)
         ):
             return
         self._printed = now
-        done = step - self._first
-        left = (now - self._started) / done * (self._steps - step) if done else 0.0
+        left = f"  {_clock((now - since) / (step - first) * (self._steps - step))} left" if step > first else ""
         numbers = "  ".join(f"{name} {value:,.4g}" for name, value in values.items())
-        line = f"{self._stage:<8} {step:>6,}/{self._steps:,}  {numbers}  {_clock(left)} left"
+        line = f"{self._stage:<8} {step:>6,}/{self._steps:,}  {numbers}{left}"
         if self._console.is_terminal:
             self._console.print(line, end="\n" if last else "\r", overflow="ellipsis", no_wrap=True)
         else:
