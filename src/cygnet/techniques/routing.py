@@ -1,0 +1,145 @@
+"""System 1 and System 2: answer fast, and think longer only where the fast answer is doubtful.
+
+The two systems are Kahneman's (2011, "Thinking, Fast and Slow"). Doubt by disagreement is the back-off rule of Yao et
+al. 2022, "ReAct", arXiv 2210.03629: when the majority of n answers is smaller than n / 2, take the other way. Doubt by
+margin: Scheffer et al. 2001, "Active Hidden Markov Models for Information Extraction".
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
+
+from cygnet.errors import UserError
+from cygnet.lm.base import LanguageModel, Reply, Token
+from cygnet.techniques.base import Answer, Ask, Program, Technique
+from cygnet.techniques.forms import joined
+from cygnet.techniques.samples import draw
+from cygnet.techniques.self_consistency import by_value, ranked
+
+
+class Hunch(NamedTuple):
+    """A fast answer, whether it is doubtful and by which evidence, and the tokens it took."""
+
+    answer: Answer
+    doubtful: bool
+    evidence: str
+    tokens: int
+
+
+Hunches = Generator[list[Ask], list[list[Reply]], Hunch]
+
+
+class Doubt(Protocol):
+    """Answers the fast way and says whether to doubt it."""
+
+    def hunch(self, fast: Technique, question: str) -> Hunches:
+        """The fast answer and how far it can be trusted."""
+
+
+@dataclass(frozen=True)
+class LowMargin:
+    """Doubts an answer in which some token was a close call, or in which no value could be read.
+
+    The margin of a token is its log-probability less that of the likeliest other one, in nats. An answer's is the
+    smallest of those in the last text that was written for it, so this is for short answers: in a long one something
+    is always a close call.
+    """
+
+    below: float = 1.0
+
+    def hunch(self, fast: Technique, question: str) -> Hunches:
+        """One answer. Raises UserError when the model tells no likeliest tokens."""
+        [sample] = yield from draw(fast, question, 1, logprobs=2)
+        answer = sample.answer
+        tokens = sample.written[-1].tokens if sample.written else ()
+        if not tokens or any(len(token.top) < 2 for token in tokens):
+            raise UserError(
+                f"{fast.lm.name} doesn't tell its two likeliest tokens, so there is no margin to go by: "
+                "route by Disagreement instead."
+            )
+        margin = min(map(_margin, tokens))
+        doubtful = margin < self.below or answer.value is None
+        return Hunch(answer, doubtful, f"margin {margin:.2f}", answer.usage.tokens)
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Doubts the most frequent of `samples` answers when it is less than half of them (ReAct's rule).
+
+    temperature: of those requests that the fast technique makes greedily.
+    """
+
+    samples: int = 5
+    temperature: float = 0.7
+
+    def __post_init__(self) -> None:
+        if self.samples < 3:
+            raise UserError(f"{self.samples} samples can't disagree in a way that says something: take 3 or more.")
+        if self.temperature <= 0:
+            raise UserError("at temperature 0 all samples would agree: choose one above 0.")
+
+    def hunch(self, fast: Technique, question: str) -> Hunches:
+        """The answer that most samples agree on."""
+        samples = yield from draw(fast, question, self.samples, self.temperature)
+        groups = ranked(by_value(samples)) or [[]]
+        agreed = len(groups[0])
+        answer = groups[0][0].answer if agreed else samples[0].answer
+        tokens = sum(sample.answer.usage.tokens for sample in samples)
+        return Hunch(answer, 2 * agreed < self.samples, f"{agreed} of {self.samples} agree", tokens)
+
+
+@dataclass
+class Route(Technique):
+    """The answer of `fast`, or that of `slow` where `when` doubts it.
+
+    budget: tokens, read and written, that one question may take. (For each question rather than for a whole run, so
+    that an answer doesn't depend on which other questions were asked.) It is checked before each request of the slow
+    way, so the last one before it is spent may overshoot it; a slow way that is broken off leaves the fast answer.
+    Both must ask the same model.
+    """
+
+    fast: Technique
+    slow: Technique
+    when: Doubt = field(default_factory=LowMargin)
+    budget: int | None = None
+    lm: LanguageModel = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.fast.lm is not self.slow.lm:
+            raise UserError(
+                f"both ways of a route must ask one model, not {self.fast.lm.name} and {self.slow.lm.name}."
+            )
+        if self.budget is not None and self.budget < 1:
+            raise UserError(f"a budget of {self.budget} tokens allows no answer: give more, or None for no limit.")
+        self.lm = self.fast.lm
+
+    def program(self, question: str) -> Program:
+        """Answer fast; where that is doubtful, slowly."""
+        hunch = yield from self.when.hunch(self.fast, question)
+        evidence = f"fast: {hunch.evidence}"
+        if not hunch.doubtful:
+            return replace(hunch.answer, note=joined(evidence, hunch.answer.note))
+        answer = yield from self._within_budget(self.slow.solve(question), hunch.tokens)
+        if answer is None:
+            spent = f"budget of {self.budget} tokens spent before the slow way ended"
+            return replace(hunch.answer, note=joined(evidence, spent, hunch.answer.note))
+        return replace(answer, note=joined(f"slow: {hunch.evidence}", answer.note))
+
+    def _within_budget(self, program: Program, spent: int) -> Generator[list[Ask], list[list[Reply]], Answer | None]:
+        replies: list[list[Reply]] | None = None
+        while True:
+            try:
+                asks = next(program) if replies is None else program.send(replies)
+            except StopIteration as finished:
+                answer: Answer = finished.value
+                return answer
+            if self.budget is not None and spent >= self.budget:
+                program.close()
+                return None
+            replies = yield asks
+            spent += sum(reply.usage.tokens for several in replies for reply in several)
+
+
+def _margin(token: Token) -> float:
+    (likeliest, first), (_, second) = token.top[:2]
+    return token.logprob - (second if token.text == likeliest else first)
