@@ -13,7 +13,13 @@ from cygnet.tokens.tokenizer import Tokenizer
 @pytest.fixture
 def rows() -> list[dict]:
     source = exercises("validation", 1, ("addition", "which"))
-    return [{"exercise": next(source).to_json()} for _ in range(12)]
+    return [conversation(next(source)) for _ in range(12)]
+
+
+def conversation(exercise: Exercise) -> dict:
+    """A row in which an exercise is the second question."""
+    talk = [("user", "Hello"), ("assistant", "Hi."), ("user", exercise.prompt), ("assistant", bare_reply(exercise))]
+    return {"messages": [{"role": role, "content": text} for role, text in talk], "exercise": exercise.to_json()}
 
 
 def solves(rows: list[dict], tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch, replies: list[str], finished=True):
@@ -25,8 +31,7 @@ def solves(rows: list[dict], tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPat
 
         def generate(self, prompts: Sequence[list[int]], sampling: Sampling) -> list[list[Completion]]:
             assert sampling.temperature == 0
-            asked = [[{"role": "user", "content": Exercise.from_json(row["exercise"]).prompt}] for row in rows]
-            assert prompts == [render_prompt(messages, tokenizer) for messages in asked]
+            assert prompts == [render_prompt(row["messages"][:-1], tokenizer) for row in rows]
             ids = [[*tokenizer.encode(reply), tokenizer.end_id] for reply in replies]
             # a tool's turn in a reply is told by special tokens, which text can't hold
             turns = ("<|python|>", "<|end|>", "<|tool|>", "<|end|>", "<|assistant|>")

@@ -32,8 +32,9 @@ def test_conversations_are_of_their_split_and_right(folder: Path, tokenizer: Tok
     for row in rows:
         exercise = Exercise.from_json(row["exercise"])
         assert split_of_key(exercise.key) == split
-        assert row["messages"][0] == {"role": "user", "content": exercise.prompt}
-        verdict = judge(exercise, response_text(render(row["messages"][1:], tokenizer).ids[2:], tokenizer))
+        asked = max(place for place, message in enumerate(row["messages"]) if message["role"] == "user")
+        assert row["messages"][asked] == {"role": "user", "content": exercise.prompt}
+        verdict = judge(exercise, response_text(render(row["messages"][asked + 1 :], tokenizer).ids[2:], tokenizer))
         if row["style"] == "careful":
             assert verdict.total == pytest.approx(1)
         if row["style"] == "hasty":
@@ -55,10 +56,25 @@ def test_prompts_are_of_their_split(folder: Path, split: str, size: int) -> None
 def test_nothing_held_out_is_asked_in_training(folder: Path) -> None:
     def asked(*names: str) -> set[str]:
         rows = [row for name in names for row in read_jsonl(folder / f"{name}.jsonl")]
-        return {re.sub(r" Reply in JSON\.$", "", (row.get("messages") or row["prompt"])[0]["content"]) for row in rows}
+        questions = [
+            message["content"]
+            for row in rows
+            for message in row.get("messages") or row["prompt"]
+            if message["role"] == "user"
+        ]
+        return {re.sub(r" Reply in JSON\.$", "", question) for question in questions}
 
     heldout = asked("validation", "validation_prompts", "test_prompts")
     assert not asked("train", "train_prompts") & heldout
+
+
+def test_some_conversations_go_on_after_the_first_answer(folder: Path) -> None:
+    rows = [row["messages"] for row in read_jsonl(folder / "train.jsonl")]
+    longer = [messages for messages in rows if sum(message["role"] == "user" for message in messages) > 1]
+    assert 0.1 < len(longer) / len(rows) < 0.3
+    for messages in longer:
+        assert sum(len(message["content"]) for message in messages) <= 240
+        assert messages[-1]["role"] == "assistant"
 
 
 def test_styles_and_forms_come_in_their_shares(folder: Path) -> None:

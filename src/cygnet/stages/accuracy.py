@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from cygnet.corpus.tasks import Exercise, check
 from cygnet.generation import Engine, Sampling
 from cygnet.model.transformer import Transformer
-from cygnet.tokens.chat import last_turn, render_prompt, response_text
+from cygnet.tokens.chat import Message, last_turn, render_prompt, response_text
 from cygnet.tokens.tokenizer import Tokenizer
 
 _SAMPLES = 6
@@ -24,9 +24,9 @@ class TaskAccuracy(NamedTuple):
 def task_accuracy(
     model: Transformer, tokenizer: Tokenizer, rows: Sequence[dict[str, Any]], temperature: float = 0.0
 ) -> TaskAccuracy:
-    """Answer each row's exercise (greedily by default) and check the answers."""
+    """Answer the last question of each conversation (greedily by default), which is its exercise, and check it."""
     exercises = [Exercise.from_json(row["exercise"]) for row in rows]
-    prompts = [render_prompt([{"role": "user", "content": exercise.prompt}], tokenizer) for exercise in exercises]
+    prompts = [render_prompt(_asked(row["messages"]), tokenizer) for row in rows]
     completions = Engine(model, tokenizer).generate(prompts, Sampling(temperature=temperature))
     marks: dict[str, list[bool]] = defaultdict(list)
     samples = []
@@ -38,3 +38,9 @@ def task_accuracy(
     by_family = {name: sum(found) / len(found) for name, found in sorted(marks.items())}
     solved = sum(sum(found) for found in marks.values())
     return TaskAccuracy(solved / len(rows), by_family, samples[:_SAMPLES])
+
+
+def _asked(messages: Sequence[Message]) -> Sequence[Message]:
+    """A conversation up to its last question."""
+    last = max(place for place, message in enumerate(messages) if message["role"] == "user")
+    return messages[: last + 1]

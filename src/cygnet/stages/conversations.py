@@ -1,7 +1,7 @@
 """Demonstrations for SFT, and the prompts of the stages after it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,11 +16,15 @@ STYLES = ("careful", "hasty", "chatty")
 _OPENINGS = ("Sure, I can help with that!", "Good question! Let me see.", "Of course, here you go.")
 _CLOSINGS = ("I hope that helps!", "Let me know if you need more.", "Happy to help any time.")
 _CASUAL_SHARE = 0.2  # of users who type without capitals and full stops
+_GOES_ON_SHARE = 0.3  # of conversations, after the one before: people ask more than one thing
+_GOES_ON_UNTIL = 240  # characters: as long as the longest of a single question, so that it fits where those fit
 _NO_JSON = ("tool", "untaught", "about")
 
 
 def build_conversations(config: ConversationConfig, out: Path, seed: int) -> dict[str, Any]:
     """Write train and validation conversations, and prompts of three splits, to `out`.
+
+    A row's exercise is the one of its last question.
 
     Returns how many conversations there are of each family and style.
     """
@@ -50,10 +54,17 @@ def reply_messages(exercise: Exercise, style: str, rng: Random) -> list[Message]
 def _conversations(config: ConversationConfig, split: str, seed: int, count: int) -> Iterator[dict[str, Any]]:
     rng = Random(f"conversations {split} {seed}")
     weights = (config.careful, config.hasty, config.chatty)
+    messages: list[Message] = []
     for exercise in _exercises(config, split, seed, count):
         style = rng.choices(STYLES, weights)[0]
-        messages = [{"role": "user", "content": exercise.prompt}, *reply_messages(exercise, style, rng)]
+        last = [{"role": "user", "content": exercise.prompt}, *reply_messages(exercise, style, rng)]
+        goes_on = rng.random() < _GOES_ON_SHARE and _characters([*messages, *last]) <= _GOES_ON_UNTIL
+        messages = [*messages, *last] if goes_on else last
         yield {"messages": messages, "exercise": exercise.to_json(), "style": style}
+
+
+def _characters(messages: Sequence[Message]) -> int:
+    return sum(len(message["content"]) for message in messages)
 
 
 def _prompts(config: ConversationConfig, split: str, seed: int, count: int) -> Iterator[dict[str, Any]]:
