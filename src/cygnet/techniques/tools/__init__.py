@@ -1,0 +1,1 @@
+"""Things a model can do besides writing: calculate, run Python, read a page. A tool is a typed function."""
