@@ -158,7 +158,10 @@ def test_the_key_is_sent_and_shown_nowhere(server: Any, monkeypatch: pytest.Monk
                 ask()
             assert KEY not in str(failure.value)
         assert KEY not in repr(model)
-    assert server.authorizations == [f"Bearer {KEY}"] * 2
+        server.answer = lambda path, body: {"error": {"message": f"wrong key {KEY}"}}  # as gateways do
+        with pytest.raises(UserError, match=r"refused the request: wrong key \(the key\)$"):
+            model.generate(["a"])
+    assert server.authorizations == [f"Bearer {KEY}"] * 3
 
 
 def test_the_usual_variables_key_is_used_if_there_is_one(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,7 +305,7 @@ def test_a_page_in_place_of_an_answer_is_told(server: Any) -> None:
     with EndpointModel(server.url, "swan") as model, pytest.raises(UserError, match="no JSON object: <html>swans"):
         model.generate(["a"])
     server.answer = lambda path, body: {"swans": 2}
-    with EndpointModel(server.url, "swan") as model, pytest.raises(UserError, match='not in OpenAI\'s form: {"swans"'):
+    with EndpointModel(server.url, "swan") as model, pytest.raises(UserError, match="OpenAI's form. Its fields: swans"):
         model.generate(["a"])
 
 

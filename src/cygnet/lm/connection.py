@@ -100,7 +100,10 @@ class Connection:
         raise RefusedError(f"{self.url} refused the request with status {status}: {words} {advice}")
 
     def _object(self, response: httpx.Response) -> dict[str, Any]:
-        return self._parse(response.content)
+        value = self._parse(response.content)
+        if value.get("error"):  # some gateways say so with status 200
+            raise RefusedError(f"{self.url} refused the request: {self._shown(_words(response.content))}")
+        return value
 
     def _parsed(self, response: httpx.Response) -> Iterator[dict[str, Any]]:
         """Each event's object. Lines are cut as bytes: a chunk may end inside a character."""

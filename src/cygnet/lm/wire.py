@@ -105,9 +105,7 @@ def read_replies(asked: Question, answer: Json) -> list[Reply]:
     try:
         return [_reply(asked, choice) for choice in answer["choices"]]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"the endpoint's answer to {asked.path} is not in OpenAI's form: {json.dumps(answer)[:300]}"
-        ) from error
+        raise UserError(f"the endpoint's answer to {asked.path} is {_strange(answer)}") from error
 
 
 def read_usage(answer: Json, prices: Prices, seconds: float) -> Usage:
@@ -139,7 +137,7 @@ def pieces(events: Iterable[Json]) -> Iterator[str]:
         try:
             texts = [(choice.get("delta") or choice).get(_FIELD["delta" in choice]) for choice in event["choices"]]
         except (LookupError, TypeError, AttributeError) as error:
-            raise UserError(f"the endpoint streamed what is not in OpenAI's form: {json.dumps(event)[:300]}") from error
+            raise UserError(f"the endpoint streamed an event {_strange(event)}") from error
         for text in texts:
             if text and (piece := decoder.decode(text.encode("utf-16-le", "surrogatepass"))):
                 yield piece
@@ -148,6 +146,11 @@ def pieces(events: Iterable[Json]) -> Iterator[str]:
 
 
 _FIELD = {True: "content", False: "text"}
+
+
+def _strange(value: Json) -> str:
+    # Its fields alone: a server may repeat the key in their values.
+    return f"not in OpenAI's form. Its fields: {', '.join(value)[:300]}. Check the address."
 
 
 def _logprobs_of_text(top: int | None) -> Json:
