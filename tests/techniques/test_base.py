@@ -150,3 +150,23 @@ def test_no_questions_ask_nothing(scripted) -> None:
     lm = scripted(seeds)
     assert Plain(lm).run([]) == []
     assert lm.calls == 0
+
+
+def test_equal_asks_of_one_round_are_answered_each_on_its_own(scripted) -> None:
+    lm = scripted(lambda prompt, seed: str(seed))
+    [first], [second] = Once(lm, [Ask("a"), Ask("a")])("q").value
+    assert first != second
+
+
+def test_on_an_endpoint_too_an_answer_depends_on_seed_and_place_alone(scripted) -> None:
+    there, here = (Chain(scripted(seeds, local=local)) for local in (False, True))
+    alone = there.run(["a b"], seed=3)[0].value
+    assert there.run(["a b", "c"], seed=3)[0].value == alone
+    assert here.run(["a b"], seed=3)[0].value == alone
+
+
+def test_many_questions_do_not_start_as_many_threads(scripted) -> None:
+    lm = scripted(lambda prompt, seed: prompt, local=False)
+    answers = Chain(lm).run([str(number) for number in range(300)])
+    assert [answer.text for answer in answers] == [str(number) for number in range(300)]
+    assert len(lm.threads) <= 64

@@ -7,11 +7,12 @@ technique.solve(question)` for one, `yield from together([...])` for several at 
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 from cygnet.generation.request import Sampling
 from cygnet.lm.base import LanguageModel, Prompt, Reply, Usage
@@ -62,7 +63,11 @@ class Answer:
     note: str = ""
 
 
-Program = Generator[list[Ask], list[list[Reply]], Answer]
+Result = TypeVar("Result")
+Asking = Generator[list[Ask], list[list[Reply]], Result]  # yields requests, is sent their replies, returns a result
+Program = Asking[Answer]
+
+_MOST_AT_ONCE = 64  # threads; the model itself may allow fewer requests in flight
 
 
 class Technique(ABC):
@@ -92,7 +97,7 @@ def step(name: str, text: str, prompt: Prompt = "") -> Ask:
     return Ask(prompt, n=0, name=name, continuation=text)
 
 
-def together(programs: Sequence[Program]) -> Generator[list[Ask], list[list[Reply]], list[Answer]]:
+def together(programs: Sequence[Program]) -> Asking[list[Answer]]:
     """Run programs side by side inside another; their answers in order. Each has random numbers of its own."""
     answers: dict[int, Answer] = {}
     waiting: dict[int, list[Ask]] = {}
@@ -110,16 +115,25 @@ def together(programs: Sequence[Program]) -> Generator[list[Ask], list[list[Repl
 
 def run_programs(lm: LanguageModel, programs: Sequence[Program], seed: int = 0) -> list[Answer]:
     """Run programs to their ends: in shared batches on this machine, each in its own thread against an endpoint."""
-    if lm.local or len(programs) == 1:
+    if lm.local:
         return _drive(lm, together(programs), (seed,))
-    with ThreadPoolExecutor(len(programs)) as pool:
-        runs = [pool.submit(_drive, lm, together([program]), (seed, i)) for i, program in enumerate(programs)]
+    with ThreadPoolExecutor(_MOST_AT_ONCE) as pool:
+        runs = [pool.submit(_drive, lm, _numbered(i, program), (seed,)) for i, program in enumerate(programs)]
         return [answer for run in runs for answer in run.result()]
 
 
-def _drive(
-    lm: LanguageModel, program: Generator[list[Ask], list[list[Reply]], list[Answer]], path: tuple[int, ...]
-) -> list[Answer]:
+def _numbered(index: int, program: Program) -> Asking[list[Answer]]:
+    """One of several programs, with the random numbers it would have among the others."""
+    replies: list[list[Reply]] | None = None
+    while True:
+        try:
+            asks = next(program) if replies is None else program.send(replies)
+        except StopIteration as finished:
+            return [finished.value]
+        replies = yield [replace(ask, path=(index, *ask.path)) for ask in asks]
+
+
+def _drive(lm: LanguageModel, program: Asking[list[Answer]], path: tuple[int, ...]) -> list[Answer]:
     replies: list[list[Reply]] | None = None
     rounds = 0
     while True:
@@ -128,8 +142,18 @@ def _drive(
         except StopIteration as finished:
             answers: list[Answer] = finished.value
             return answers
-        replies = ask_all(lm, [replace(ask, path=(*path, *ask.path, rounds)) for ask in asks])
+        replies = ask_all(lm, [replace(ask, path=(*path, *ask.path, rounds)) for ask in _told_apart(asks)])
         rounds += 1
+
+
+def _told_apart(asks: Sequence[Ask]) -> list[Ask]:
+    """Asks of one program in one round get different paths, so that equal ones get different random numbers."""
+    seen: Counter[tuple[int, ...]] = Counter()
+    apart = []
+    for ask in asks:
+        apart.append(replace(ask, path=(*ask.path, seen[ask.path])))
+        seen[ask.path] += 1
+    return apart
 
 
 def ask_all(lm: LanguageModel, asks: Sequence[Ask]) -> list[list[Reply]]:
