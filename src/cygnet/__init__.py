@@ -3,10 +3,10 @@
 The names below are imported when they are first used, so that `import cygnet` stays light.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cygnet.errors import UserError
+from cygnet.lazy import importer
 
 if TYPE_CHECKING:
     from cygnet.generation.request import Sampling
@@ -43,10 +43,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'cygnet' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+__getattr__ = importer(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

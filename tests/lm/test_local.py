@@ -99,6 +99,11 @@ def test_a_score_is_the_log_probability_of_the_text_as_the_model_reads_it(model:
         model.score(["What is it?"], ["swan " * 100])
 
 
+def test_no_reply_at_all_is_not_asked_for(model: LocalModel) -> None:
+    with pytest.raises(UserError, match="n is 0"):
+        model.generate([CHAT], SAMPLING, n=0)
+
+
 def test_settings_of_each_prompt_are_its_own(model: LocalModel) -> None:
     samplings = [replace(SAMPLING, seed=3), replace(SAMPLING, temperature=0.0), replace(SAMPLING, seed=5)]
     together = model.generate(["A", "B", "A"], samplings)

@@ -3,9 +3,9 @@
 What asks a model is imported when it is first used: an endpoint doesn't need torch, nor a model folder httpx.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cygnet.lazy import importer
 from cygnet.lm.base import LanguageModel, Prompt, Reply, Token, Usage
 
 if TYPE_CHECKING:
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from cygnet.lm.local import LocalModel, RewardModel, load, load_reward
 
 _HOME = {
-    "EndpointModel": "endpoint",
-    "LocalModel": "local",
-    "RewardModel": "local",
-    "load": "local",
-    "load_reward": "local",
+    "EndpointModel": "cygnet.lm.endpoint",
+    "LocalModel": "cygnet.lm.local",
+    "RewardModel": "cygnet.lm.local",
+    "load": "cygnet.lm.local",
+    "load_reward": "cygnet.lm.local",
 }
 
 __all__ = [
@@ -33,8 +33,4 @@ __all__ = [
     "load_reward",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'cygnet.lm' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"cygnet.lm.{_HOME[name]}"), name)
+__getattr__ = importer(__name__, _HOME)

@@ -34,6 +34,8 @@ class LocalModel(LanguageModel):
         self, prompts: Sequence[Prompt], sampling: Sampling | Sequence[Sampling] = _DEFAULT, n: int = 1
     ) -> list[list[Reply]]:
         """`n` replies to each prompt. Raises UserError when a prompt is longer than the model's context."""
+        if n < 1:
+            raise UserError(f"n is {n}: ask for at least one reply.")
         began = time.perf_counter()
         ids = [self._ids(prompt) for prompt in prompts]
         if isinstance(sampling, Sampling):

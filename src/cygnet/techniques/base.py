@@ -8,7 +8,7 @@ technique.solve(question)` for one, `yield from together([...])` for several at 
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -97,6 +97,25 @@ def step(name: str, text: str, prompt: Prompt = "") -> Ask:
     return Ask(prompt, n=0, name=name, continuation=text)
 
 
+def relay(
+    program: Program,
+    change: Callable[[list[Ask]], list[Ask]] | None = None,
+    hear: Callable[[list[Ask], list[list[Reply]]], None] | None = None,
+) -> Program:
+    """Run a program inside another: `change` its asks on their way out, `hear` them with their replies after."""
+    replies: list[list[Reply]] | None = None
+    while True:
+        try:
+            asks = next(program) if replies is None else program.send(replies)
+        except StopIteration as finished:
+            answer: Answer = finished.value
+            return answer
+        asks = change(asks) if change else asks
+        replies = yield asks
+        if hear:
+            hear(asks, replies)
+
+
 def together(programs: Sequence[Program]) -> Asking[list[Answer]]:
     """Run programs side by side inside another; their answers in order. Each has random numbers of its own."""
     answers: dict[int, Answer] = {}
@@ -124,13 +143,8 @@ def run_programs(lm: LanguageModel, programs: Sequence[Program], seed: int = 0) 
 
 def _numbered(index: int, program: Program) -> Asking[list[Answer]]:
     """One of several programs, with the random numbers it would have among the others."""
-    replies: list[list[Reply]] | None = None
-    while True:
-        try:
-            asks = next(program) if replies is None else program.send(replies)
-        except StopIteration as finished:
-            return [finished.value]
-        replies = yield [replace(ask, path=(index, *ask.path)) for ask in asks]
+    answer = yield from relay(program, lambda asks: [replace(ask, path=(index, *ask.path)) for ask in asks])
+    return [answer]
 
 
 def _drive(lm: LanguageModel, program: Asking[list[Answer]], path: tuple[int, ...]) -> list[Answer]:
@@ -193,16 +207,12 @@ def _advance(
 
 def _recorded(program: Program) -> Program:
     steps: list[Step] = []
-    replies: list[list[Reply]] | None = None
-    while True:
-        try:
-            asks = next(program) if replies is None else program.send(replies)
-        except StopIteration as finished:
-            usage = sum((item.usage for item in steps), Usage())
-            answer: Answer = finished.value
-            return replace(answer, usage=usage, trace=tuple(steps))
-        replies = yield asks
-        steps += [_step(ask, several) for ask, several in zip(asks, replies, strict=True)]
+
+    def record(asks: list[Ask], replies: list[list[Reply]]) -> None:
+        steps.extend(_step(ask, several) for ask, several in zip(asks, replies, strict=True))
+
+    answer = yield from relay(program, hear=record)
+    return replace(answer, usage=sum((item.usage for item in steps), Usage()), trace=tuple(steps))
 
 
 def _step(ask: Ask, replies: list[Reply]) -> Step:

@@ -5,13 +5,12 @@ al. 2022, "ReAct", arXiv 2210.03629: when the majority of n answers is smaller t
 margin: Scheffer et al. 2001, "Active Hidden Markov Models for Information Extraction".
 """
 
-from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from cygnet.errors import UserError
 from cygnet.lm.base import LanguageModel, Reply, Token
-from cygnet.techniques.base import Answer, Ask, Program, Technique
+from cygnet.techniques.base import Answer, Ask, Asking, Program, Technique, relay
 from cygnet.techniques.forms import joined
 from cygnet.techniques.samples import draw
 from cygnet.techniques.self_consistency import by_value, ranked
@@ -26,7 +25,7 @@ class Hunch(NamedTuple):
     tokens: int
 
 
-Hunches = Generator[list[Ask], list[list[Reply]], Hunch]
+Hunches = Asking[Hunch]
 
 
 class Doubt(Protocol):
@@ -125,19 +124,27 @@ class Route(Technique):
             return replace(hunch.answer, note=joined(evidence, spent, hunch.answer.note))
         return replace(answer, note=joined(f"slow: {hunch.evidence}", answer.note))
 
-    def _within_budget(self, program: Program, spent: int) -> Generator[list[Ask], list[list[Reply]], Answer | None]:
-        replies: list[list[Reply]] | None = None
-        while True:
-            try:
-                asks = next(program) if replies is None else program.send(replies)
-            except StopIteration as finished:
-                answer: Answer = finished.value
-                return answer
-            if self.budget is not None and spent >= self.budget:
-                program.close()
-                return None
-            replies = yield asks
-            spent += sum(reply.usage.tokens for several in replies for reply in several)
+    def _within_budget(self, program: Program, spent: int) -> Asking[Answer | None]:
+        """The program's answer; None when the budget was spent before it ended."""
+        tokens = [spent]
+
+        def check(asks: list[Ask]) -> list[Ask]:
+            if self.budget is not None and sum(tokens) >= self.budget:
+                raise _SpentError
+            return asks
+
+        def count(_: list[Ask], replies: list[list[Reply]]) -> None:
+            tokens.extend(reply.usage.tokens for several in replies for reply in several)
+
+        try:
+            return (yield from relay(program, check, count))
+        except _SpentError:
+            program.close()
+            return None
+
+
+class _SpentError(Exception):
+    """The budget of a question is spent."""
 
 
 def _margin(token: Token) -> float:

@@ -1,10 +1,10 @@
 """One technique inside another: its requests changed on their way out, its replies heard on their way in."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from cygnet.lm.base import Reply
-from cygnet.techniques.base import Answer, Ask, Program, Technique, together
+from cygnet.techniques.base import Answer, Ask, Asking, Program, Technique, relay, together
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Sample:
 
 def draw(
     inner: Technique, question: str, count: int, temperature: float = 0.0, logprobs: int | None = None
-) -> Generator[list[Ask], list[list[Reply]], list[Sample]]:
+) -> Asking[list[Sample]]:
     """Answer a question `count` times side by side.
 
     temperature: of those requests that `inner` makes greedily, as all their replies would be alike; 0 leaves them so.
@@ -46,18 +46,13 @@ def draw(
 
 def intercept(program: Program, change: Callable[[Ask], Ask], heard: list[Reply] | None = None) -> Program:
     """`program` with its asks changed; what the model writes is added to `heard`."""
-    replies: list[list[Reply]] | None = None
-    while True:
-        try:
-            asks = next(program) if replies is None else program.send(replies)
-        except StopIteration as finished:
-            answer: Answer = finished.value
-            return answer
-        replies = yield [change(ask) for ask in asks]
+
+    def listen(asks: list[Ask], replies: list[list[Reply]]) -> None:
         if heard is not None:
-            heard += [
-                reply for ask, several in zip(asks, replies, strict=True) if _is_written(ask) for reply in several
-            ]
+            pairs = zip(asks, replies, strict=True)
+            heard.extend(reply for ask, several in pairs if _is_written(ask) for reply in several)
+
+    return relay(program, lambda asks: [change(ask) for ask in asks], listen)
 
 
 def _is_written(ask: Ask) -> bool:
