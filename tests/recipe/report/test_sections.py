@@ -32,3 +32,12 @@ def test_the_curve_and_its_reference_name_their_splits(run, edit):
     assert "xz on the test split" in text
     edit(run / "lineage.json", lambda lineage: lineage["stages"]["pretrain"]["metrics"].pop("xz_bits_per_byte"))
     assert "xz" not in section(run, "pretrain")
+
+
+def test_the_version_is_told_once_however_many_steps_have_code_of_their_own(run, edit):
+    def tell_apart(lineage):
+        for number, stage in enumerate(lineage["stages"].values()):
+            stage["version"] = f"0.1.0+{number:016x}"
+
+    edit(run / "lineage.json", tell_apart)
+    assert "<dt>cygnet</dt><dd>0.1.0</dd>" in section(run, "run")

@@ -15,7 +15,8 @@ def section(data: RunData) -> Section:
 
 def _facts(data: RunData) -> Html:
     machine = data.lineage.get("machine") or {}
-    versions = {stage["version"] for stage in data.lineage["stages"].values()}
+    # what follows the + is of each step's own code: lineage.json has it
+    versions = {stage["version"].partition("+")[0] for stage in data.lineage["stages"].values()}
     facts = {
         "Recipe": data.lineage.get("recipe"),
         "Recipe hash": str(data.recipe.get("hash", ""))[:12],
