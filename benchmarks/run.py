@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 
 from cygnet.generation import Engine, Sampling
+from cygnet.lock import locked
 from cygnet.model.config import ModelConfig
 from cygnet.model.transformer import Transformer
 from cygnet.recipe.graph import recipe_steps
 from cygnet.recipe.load import load_recipe
-from cygnet.recipe.lock import locked
 from cygnet.recipe.machine import available_cores, machine_facts
 from cygnet.recipe.runner import run_steps
 from cygnet.recipe.schema import Recipe

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cygnet.files import read_json
-from cygnet.recipe.summary import duration
+from cygnet.page.formats import plain_duration
 
 MARK = re.compile(r"<!-- pocket:([\w.-]+) -->(.*?)<!-- /pocket -->")
 
@@ -34,7 +34,7 @@ def rounded(value: Any, shown: str) -> str:
     if isinstance(value, str):
         return value
     if re.search(r" (s|min|h)\b", shown):
-        return duration(value)
+        return plain_duration(value)
     decimals = len(re.sub(r"[^\d.]", "", shown).partition(".")[2])
     text = f"{100 * value:.{decimals}f} %" if shown.endswith("%") else f"{value:,.{decimals}f}"
     return text.replace("-", "−")

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from cygnet.errors import UserError
-from cygnet.recipe.layers import merge, parse_override, preset_names, recipe_layers
+from cygnet.recipe.layers import preset_names, recipe_layers
+from cygnet.settings.layers import merge, parse_override
 
 
 def settings(recipe: object, *overrides: str) -> dict[str, object]:

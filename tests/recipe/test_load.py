@@ -7,7 +7,7 @@ from cygnet.errors import UserError
 from cygnet.recipe.layers import preset_names
 from cygnet.recipe.load import default_folder, differences, load_recipe, recipe_schema, stage_recipe
 from cygnet.recipe.schema import Recipe
-from cygnet.recipe.toml import to_toml
+from cygnet.settings.toml import to_toml
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from cygnet.files import write_json
-from cygnet.recipe.summary import duration, run_summary, stage_summary
+from cygnet.page.formats import plain_duration
+from cygnet.recipe.summary import run_summary, stage_summary
 
 
 @pytest.mark.parametrize(
@@ -11,7 +12,7 @@ from cygnet.recipe.summary import duration, run_summary, stage_summary
     [(0.4, "0 s"), (48, "48 s"), (59.7, "1 min 00 s"), (545, "9 min 05 s"), (4330, "1 h 12 min")],
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert plain_duration(seconds) == text
 
 
 def test_a_run_ends_with_its_ladder_and_where_to_look(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def show(*arguments: str) -> None:
         A preset's name, a .toml file or a run folder (pocket if none is given), and KEY=VALUE settings.
     """
     from cygnet.recipe.load import load_recipe
-    from cygnet.recipe.toml import to_toml
+    from cygnet.settings.toml import to_toml
 
     print(to_toml(load_recipe(arguments).model_dump(mode="json", exclude={"name"})), end="")
 

@@ -24,7 +24,7 @@ _ROOMS = {
     "reward": _TRAINING,
     "rl": (*_TRAINING, "recipe/gold.py"),
     "rank": (*_TRAINING, "lm", "arena", "recipe/gold.py", "recipe/ranking.py", "recipe/contest.py"),
-    "report": ("files.py", "recipe/report"),
+    "report": ("files.py", "page", "recipe/report"),
 }
 
 

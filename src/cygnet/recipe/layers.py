@@ -4,24 +4,13 @@ import difflib
 import json
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from cygnet.errors import UserError
-
-Table = dict[str, Any]
+from cygnet.settings.layers import Layer, Table, parse_override
 
 _PRESETS = Path(str(resources.files("cygnet.recipe"))) / "presets"
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Settings from one place; a later layer wins over an earlier one."""
-
-    source: str
-    data: Table
 
 
 def preset_names() -> list[str]:
@@ -41,40 +30,6 @@ def recipe_layers(recipe: str, overrides: Sequence[str] = ()) -> list[Layer]:
     own = layers[-1]
     named = {"name": Path(own.source).stem, **own.data}
     return [*layers[:-1], Layer(own.source, named), *(parse_override(text) for text in overrides)]
-
-
-def merge(layers: Sequence[Layer]) -> Table:
-    """One table out of many: sections merge key by key; a key's value, be it an array or a table, is replaced whole."""
-    merged: Table = {}
-    for layer in layers:
-        for key, value in layer.data.items():
-            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-            merged[key] = {**merged[key], **value} if both else value
-    return merged
-
-
-def parse_override(text: str) -> Layer:
-    """Read `key.path=value`, the value being TOML, or else a string: `sft.epochs=3`, `name=mine`.
-
-    Raises:
-        UserError: when there is no `=` or a part of the key is empty.
-    """
-    key, equals, value = text.partition("=")
-    parts = [part.strip() for part in key.split(".")]
-    if not equals or not all(parts):
-        raise UserError(f"{text!r} is not a setting: write key=value, for example depth=4 or sft.epochs=3.")
-    data: Any = _parse_value(value.strip())
-    for part in reversed(parts):
-        data = {part: data}
-    return Layer(f"the argument {text}", data)
-
-
-def _parse_value(value: str) -> Any:
-    try:
-        parsed = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
-        return value
-    return parsed["value"] if len(parsed) == 1 else value
 
 
 def _with_what_it_extends(path: Path, seen: tuple[Path, ...]) -> list[Layer]:

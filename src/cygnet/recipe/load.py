@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from cygnet.errors import UserError
-from cygnet.recipe.layers import Layer, Table, merge, parse_override, preset_names, recipe_layers
+from cygnet.recipe.layers import preset_names, recipe_layers
 from cygnet.recipe.schema import ChatConfig, Recipe
-from cygnet.recipe.validate import validate
+from cygnet.settings.layers import Layer, Table, merge, parse_override
+from cygnet.settings.validate import validate
 
 DEFAULT = "pocket"
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_json
+from cygnet.lock import locked
 from cygnet.recipe.graph import recipe_steps
 from cygnet.recipe.lineage import Lineage
-from cygnet.recipe.lock import locked
 from cygnet.recipe.machine import available_cores
 from cygnet.recipe.runner import run_steps
 from cygnet.recipe.schema import Recipe

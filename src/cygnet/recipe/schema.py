@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from cygnet.corpus.config import CorpusConfig
 from cygnet.recipe.lineage import hash_of
+from cygnet.settings.section import Section
 from cygnet.stages.config import (
     ComparisonConfig,
     ConversationConfig,
@@ -15,12 +16,6 @@ from cygnet.stages.config import (
     RlConfig,
     SftConfig,
 )
-
-
-class Section(BaseModel):
-    """Frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class TokenizerConfig(Section):

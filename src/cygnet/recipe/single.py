@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cygnet.errors import UserError
+from cygnet.lock import locked
 from cygnet.recipe.lineage import Lineage
-from cygnet.recipe.lock import locked
 from cygnet.recipe.machine import available_cores
 from cygnet.recipe.runner import Step, run_steps
 from cygnet.recipe.schema import Recipe

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cygnet.files import read_json
+from cygnet.page.formats import plain_duration
 
 
 def run_summary(run: Path) -> str:
@@ -15,7 +16,7 @@ def run_summary(run: Path) -> str:
     ]
     return "\n".join(
         [
-            f"{report['recipe']} took {duration(report['seconds'])} on {report['machine']['cpu']}.",
+            f"{report['recipe']} took {plain_duration(report['seconds'])} on {report['machine']['cpu']}.",
             "",
             "The ladder, in Elo points with 95 % intervals:",
             *rows,
@@ -29,14 +30,6 @@ def run_summary(run: Path) -> str:
 def stage_summary(metrics: dict[str, Any], out: Path) -> str:
     """A stage's metrics, one a line, numbers rounded to what can be read, and where its model is."""
     return "\n".join([*(f"{name}: {_rounded(value)}" for name, value in metrics.items()), f"wrote {out}"])
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: "48 s", "9 min 05 s", "1 h 12 min"."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 def _rounded(value: Any) -> Any:

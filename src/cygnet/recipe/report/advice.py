@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from cygnet.page.formats import interval, number, percent, signed
 from cygnet.recipe.report.data import Event, RunData, curve
-from cygnet.recipe.report.formats import interval, number, percent, player_name, signed
+from cygnet.recipe.report.words import player_name
 
 
 @dataclass(frozen=True)

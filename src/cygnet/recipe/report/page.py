@@ -1,11 +1,11 @@
-"""The page: one file that needs nothing else."""
+"""The page: what is on it, and in which order."""
 
 from collections.abc import Sequence
-from importlib import resources
 
+from cygnet.page.frame import frame
+from cygnet.page.markup import Html, html, join, tiles
 from cygnet.recipe.report.advice import Advice
 from cygnet.recipe.report.data import RunData
-from cygnet.recipe.report.markup import Html, Section, html, join
 from cygnet.recipe.report.sections import advice as advice_section
 from cygnet.recipe.report.sections import (
     corpus,
@@ -21,35 +21,6 @@ from cygnet.recipe.report.sections import (
 )
 from cygnet.recipe.report.summary import Summary
 from cygnet.recipe.report.verdict import headline, verdict
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{name} – cygnet run report</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
-<nav aria-label="Contents"><a class="home" href="#top">cygnet</a><ol>{contents}</ol>
-<button type="button" id="theme" hidden>Light or dark</button></nav>
-<main id="top">
-<header>
-<p class="note">Run report</p>
-<h1>{name}</h1>
-{description}
-<p class="verdict">{verdict}</p>
-{tiles}
-{pointer}
-</header>
-{sections}
-</main>
-<script>{script}</script>
-</body>
-</html>
-"""
 
 
 def render(data: RunData, summary: Summary, found: Sequence[Advice]) -> str:
@@ -68,27 +39,13 @@ def render(data: RunData, summary: Summary, found: Sequence[Advice]) -> str:
         probabilities.section(data),
         advice_section.section(data, list(found)),
     ]
-    return html(
-        _PAGE,
-        name=summary["recipe"] or data.name,
-        style=_asset("style.css"),
-        script=_asset("script.js"),
-        contents=join(html('<li><a href="#{a}">{t}</a></li>', a=s.anchor, t=s.title) for s in sections),
-        description=_description(data),
-        verdict=verdict(summary),
-        tiles=_tiles(summary),
-        pointer=_pointer(found),
-        sections=join(map(_section, sections)),
-    )
-
-
-def _section(section: Section) -> Html:
-    return html(
-        '<section id="{anchor}" aria-labelledby="{anchor}-title"><h2 id="{anchor}-title">{title}</h2>{body}</section>',
-        anchor=section.anchor,
-        title=section.title,
-        body=section.body,
-    )
+    introduction = [
+        _description(data),
+        html('<p class="verdict">{verdict}</p>', verdict=verdict(summary)),
+        tiles(headline(summary)),
+        _pointer(found),
+    ]
+    return frame("run report", summary["recipe"] or data.name, join(introduction), sections)
 
 
 def _description(data: RunData) -> Html:
@@ -96,25 +53,8 @@ def _description(data: RunData) -> Html:
     return html("<p>{text}</p>", text=text) if text else Html()
 
 
-def _tiles(summary: Summary) -> Html:
-    tiles = [
-        html(
-            "<div><dt>{label}</dt><dd>{value}</dd><dd class='note'>{note}</dd></div>",
-            label=label,
-            value=value,
-            note=note,
-        )
-        for label, value, note in headline(summary)
-    ]
-    return html('<dl class="tiles">{tiles}</dl>', tiles=join(tiles)) if tiles else Html()
-
-
 def _pointer(found: Sequence[Advice]) -> Html:
     if not found:
         return Html()
     things = "1 thing" if len(found) == 1 else f"{len(found)} things"
     return html('<p><a href="#next">{things} to look at next</a></p>', things=things)
-
-
-def _asset(name: str) -> Html:
-    return Html((resources.files("cygnet.recipe.report") / name).read_text(encoding="utf-8"))

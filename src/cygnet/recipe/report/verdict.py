@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from cygnet.recipe.report.formats import duration, number, percent, player_name, signed
+from cygnet.page.formats import duration, number, percent, signed
 from cygnet.recipe.report.summary import Summary
+from cygnet.recipe.report.words import player_name
 
 _TRAINED = ("base", "sft", "rl")
 

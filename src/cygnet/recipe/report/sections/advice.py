@@ -1,8 +1,8 @@
 """What to look at next."""
 
+from cygnet.page.markup import Html, Section, html, join
 from cygnet.recipe.report.advice import Advice
 from cygnet.recipe.report.data import RunData
-from cygnet.recipe.report.markup import Html, Section, html, join
 
 _LABELS = {"problem": "Look at", "chance": "Would pay"}
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from cygnet.page.formats import number, percent, size
+from cygnet.page.markup import Html, Section, folded, html, join, share_bar, table
 from cygnet.recipe.report.data import RunData
-from cygnet.recipe.report.formats import number, percent, size
-from cygnet.recipe.report.markup import Html, Section, folded, html, join, not_run, share_bar, table
+from cygnet.recipe.report.words import not_run
 
 _SHOWN = 1200
 

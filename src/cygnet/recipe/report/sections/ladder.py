@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from cygnet.recipe.report.charts import interval_chart
+from cygnet.page.charts import interval_chart
+from cygnet.page.formats import interval, number, percent, signed
+from cygnet.page.markup import Html, Section, figure, html, join, table
 from cygnet.recipe.report.data import RunData
-from cygnet.recipe.report.formats import interval, number, percent, player_name, signed
-from cygnet.recipe.report.markup import Html, Section, figure, html, join, not_run, table
+from cygnet.recipe.report.words import not_run, player_name
 
 
 def section(data: RunData) -> Section:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from cygnet.recipe.report.charts import BLUE, GREEN, ORANGE, PURPLE, Series, line_chart, smoothed
+from cygnet.page.charts import BLUE, GREEN, ORANGE, PURPLE, Series, line_chart, smoothed
+from cygnet.page.formats import number
+from cygnet.page.markup import Html, Section, figure, figures, html, join
 from cygnet.recipe.report.data import Event, RunData, curve
-from cygnet.recipe.report.formats import number
-from cygnet.recipe.report.markup import Html, Section, figure, figures, html, join, not_run
+from cygnet.recipe.report.words import not_run
 
 _SOURCE_COLORS = (PURPLE, GREEN, ORANGE)
 

@@ -4,9 +4,10 @@ import json
 from math import exp
 from typing import Any
 
+from cygnet.page.formats import percent
+from cygnet.page.markup import Html, Section, html, join
 from cygnet.recipe.report.data import RunData
-from cygnet.recipe.report.formats import percent, player_name
-from cygnet.recipe.report.markup import Html, Section, html, join, not_run
+from cygnet.recipe.report.words import not_run, player_name
 
 _FULL_HEAT = 4.0
 """Nats of surprise that get the deepest color: a token of 2 % probability."""

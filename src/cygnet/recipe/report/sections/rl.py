@@ -1,9 +1,10 @@
 """Climbing the reward, with the gold score watched."""
 
-from cygnet.recipe.report.charts import BLUE, GREEN, Series, line_chart, smoothed
+from cygnet.page.charts import BLUE, GREEN, Series, line_chart, smoothed
+from cygnet.page.formats import interval, number, signed
+from cygnet.page.markup import Html, Section, figure, figures, html, join
 from cygnet.recipe.report.data import Event, RunData, curve
-from cygnet.recipe.report.formats import interval, number, signed
-from cygnet.recipe.report.markup import Html, Section, figure, figures, html, join, not_run
+from cygnet.recipe.report.words import not_run
 
 _STEP_CHARTS = (
     ("reward", "Reward", "reward", "What the reward model thinks of the answers that are trained on."),

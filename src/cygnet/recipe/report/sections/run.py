@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from cygnet.page.formats import duration, number
+from cygnet.page.markup import Html, Section, folded, html, join, share_bar, table
 from cygnet.recipe.report.data import RunData
-from cygnet.recipe.report.formats import duration, number
-from cygnet.recipe.report.markup import Html, Section, folded, html, join, share_bar, table
 
 
 def section(data: RunData) -> Section:

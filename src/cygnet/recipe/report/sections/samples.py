@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from cygnet.page.formats import number
+from cygnet.page.markup import Html, Section, folded, html, join
 from cygnet.recipe.report.data import Event, RunData
-from cygnet.recipe.report.formats import number, player_name
-from cygnet.recipe.report.markup import Html, Section, folded, html, join, not_run
+from cygnet.recipe.report.words import not_run, player_name
 
 _STAGES = {"pretrain": "Pretraining", "sft": "SFT", "rl": "RL"}
 _OPEN = 4

@@ -1,9 +1,10 @@
 """Learning to answer."""
 
-from cygnet.recipe.report.charts import ORANGE, Series, line_chart, smoothed
+from cygnet.page.charts import ORANGE, Series, line_chart, smoothed
+from cygnet.page.formats import percent
+from cygnet.page.markup import Html, Section, figure, figures, html, join, share_bar, table
 from cygnet.recipe.report.data import Event, RunData, curve
-from cygnet.recipe.report.formats import percent
-from cygnet.recipe.report.markup import Html, Section, figure, figures, html, join, not_run, share_bar, table
+from cygnet.recipe.report.words import not_run
 
 
 def section(data: RunData) -> Section:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from cygnet.page.formats import number
+from cygnet.page.markup import Html, Section, html, join, table
 from cygnet.recipe.report.data import RunData
-from cygnet.recipe.report.formats import number
-from cygnet.recipe.report.markup import Html, Section, html, join, not_run, table
+from cygnet.recipe.report.words import not_run
 from cygnet.tokens.tokenizer import Tokenizer
 
 _SHOWN = 400

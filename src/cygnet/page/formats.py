@@ -2,15 +2,7 @@
 
 import re
 
-from cygnet.recipe import summary
-
 _SPACE = "\N{NO-BREAK SPACE}"
-_NAMES = {"sft": "SFT", "rl": "RL"}
-
-
-def player_name(player: str) -> str:
-    """sft and rl are abbreviations; everything else is a name already."""
-    return _NAMES.get(player, player)
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -43,8 +35,16 @@ def interval(bounds: list[float] | None, digits: int = 2) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """As the command line says it, numbers kept beside their units: 48 s, 9 min 05 s, 1 h 12 min; None -> a dash."""
-    return "–" if seconds is None else re.sub(r"(?<=\d) ", _SPACE, summary.duration(seconds))
+    """As `plain_duration` says it, numbers kept beside their units: 48 s, 9 min 05 s, 1 h 12 min; None -> a dash."""
+    return "–" if seconds is None else re.sub(r"(?<=\d) ", _SPACE, plain_duration(seconds))
+
+
+def plain_duration(seconds: float) -> str:
+    """Seconds as people say them: "48 s", "9 min 05 s", "1 h 12 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 def size(value: float | None) -> str:

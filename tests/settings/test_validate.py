@@ -2,8 +2,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from cygnet.errors import UserError
-from cygnet.recipe.layers import Layer, parse_override
-from cygnet.recipe.validate import dotted_keys, validate
+from cygnet.settings.layers import Layer, parse_override
+from cygnet.settings.validate import dotted_keys, validate
 
 
 class Stage(BaseModel):

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
-from cygnet.recipe.report.formats import number
-from cygnet.recipe.report.markup import Html, markup
+from cygnet.page.formats import number
+from cygnet.page.markup import Html, markup
 
 _PLACEHOLDERS = {
     name: f"#0102{i:02x}" for i, name in enumerate(("ink", "muted", "line", "blue", "orange", "green", "purple"))
@@ -25,7 +25,7 @@ INK, MUTED, GRID, BLUE, ORANGE, GREEN, PURPLE = _PLACEHOLDERS.values()
 
 _ROUND = [1, 2, 2.5, 5, 10]
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "cygnet",
     "font.size": 9,
@@ -78,7 +78,7 @@ def line_chart(
         reference: label and height of a dashed horizontal line.
         percent: y is a share, from 0 to 1, written as percent.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         canvas = Figure(figsize=(4.6, 2.7), layout="constrained")
         axes = canvas.subplots()
         for line in series:
@@ -96,7 +96,7 @@ def line_chart(
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
         if reference or sum(not line.faint for line in series) > 1:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, ncols=4, fontsize=8.5, columnspacing=1.2)
-        return _inline(canvas, name, f"{y_label} against {x_label}")
+        return inline_svg(canvas, name, f"{y_label} against {x_label}")
 
 
 def _draw(axes: Axes, line: Series) -> None:
@@ -112,7 +112,7 @@ def interval_chart(
     name: str, labels: Sequence[str], values: Sequence[float], intervals: Sequence[Sequence[float]], x_label: str
 ) -> Html:
     """One dot with its interval a row, the first row on top."""
-    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x", "axes.spines.left": False}):
+    with mpl.rc_context(STYLE | {"axes.grid.axis": "x", "axes.spines.left": False}):
         canvas = Figure(figsize=(4.6, 0.75 + 0.38 * len(labels)), layout="constrained")
         axes = canvas.subplots()
         rows = range(len(labels))
@@ -125,7 +125,7 @@ def interval_chart(
         axes.set_xlabel(x_label)
         axes.xaxis.set_major_locator(MaxNLocator(6, steps=_ROUND))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-        return _inline(canvas, name, f"{x_label} by player, with 95 % intervals")
+        return inline_svg(canvas, name, f"{x_label} by player, with 95 % intervals")
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
@@ -138,8 +138,8 @@ def smoothed(values: Sequence[float]) -> list[float]:
     return [fmean(values[i - side : i + side + 1]) for i, side in enumerate(sides)]
 
 
-def _inline(canvas: Figure, name: str, label: str) -> Html:
-    """The figure as an <svg> element: no prolog, ids unique on the page, fonts and colors left to the style sheet."""
+def inline_svg(canvas: Figure, name: str, label: str) -> Html:
+    """A figure as an <svg> element: no prolog, ids unique on the page, fonts and colors left to the style sheet."""
     buffer = io.StringIO()
     canvas.savefig(
         buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cygnet.recipe.report.formats import duration, interval, number, percent, signed, size
+from cygnet.page.formats import duration, interval, number, percent, signed, size
 
 S = "\N{NO-BREAK SPACE}"
 

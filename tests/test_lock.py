@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from cygnet.errors import UserError
+from cygnet.lock import locked
 from cygnet.recipe.load import load_recipe
-from cygnet.recipe.lock import locked
 from cygnet.recipe.run import run_recipe
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cygnet.recipe.lock import locked
+from cygnet.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

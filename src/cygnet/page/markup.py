@@ -80,10 +80,15 @@ def folded(summary: str, body: Html) -> Html:
     return html("<details><summary>{summary}</summary><div>{body}</div></details>", summary=summary, body=body)
 
 
-def not_run(stage: str) -> Html:
-    """What a section says when there is nothing to show yet."""
-    return html(
-        '<p class="absent">The stage <code>{stage}</code> has not run yet in this run directory. '
-        "Running the recipe again continues with it; this section then fills in.</p>",
-        stage=stage,
-    )
+def tiles(facts: Iterable[tuple[str, object, object]]) -> Html:
+    """The few numbers that matter most: label, value and a note each; nothing when there are none."""
+    items = [
+        html(
+            "<div><dt>{label}</dt><dd>{value}</dd><dd class='note'>{note}</dd></div>",
+            label=label,
+            value=value,
+            note=note,
+        )
+        for label, value, note in facts
+    ]
+    return html('<dl class="tiles">{tiles}</dl>', tiles=join(items)) if items else Html()

@@ -5,7 +5,7 @@ from html import unescape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cygnet.recipe.report.markup import Html, html, join, markup, table
+from cygnet.page.markup import Html, html, join, markup, table
 
 
 @given(st.text())

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cygnet.recipe.report.charts import Series, interval_chart, line_chart, smoothed
+from cygnet.page.charts import Series, interval_chart, line_chart, smoothed
 
 LINE = Series("loss", [0, 1, 2, 3], [4, 3, 2, 1], dots=True)
 

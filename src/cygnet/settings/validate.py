@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from cygnet.errors import UserError
-from cygnet.recipe.layers import Layer, merge
+from cygnet.settings.layers import Layer, merge
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
