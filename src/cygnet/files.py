@@ -107,6 +107,11 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Parse a JSON Lines file of objects. Raises UserError naming file and row when one is malformed, or none there."""
+    return [row for _, row in numbered_jsonl(path)]
+
+
+def numbered_jsonl(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """`read_jsonl`, each object with the number of its line, counted from 1."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -115,7 +120,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{path} is a folder, not a JSON Lines file. Name a file in it.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: {error}") from error
-    rows = [_parse_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    rows = [(number, _parse_row(path, number, line)) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise UserError(f"{path} holds no rows.")
     return rows
