@@ -98,38 +98,38 @@ def step(name: str, text: str, prompt: Prompt = "") -> Ask:
 
 
 def relay(
-    program: Program,
+    program: Asking[Result],
     change: Callable[[list[Ask]], list[Ask]] | None = None,
     hear: Callable[[list[Ask], list[list[Reply]]], None] | None = None,
-) -> Program:
+) -> Asking[Result]:
     """Run a program inside another: `change` its asks on their way out, `hear` them with their replies after."""
     replies: list[list[Reply]] | None = None
     while True:
         try:
             asks = next(program) if replies is None else program.send(replies)
         except StopIteration as finished:
-            answer: Answer = finished.value
-            return answer
+            result: Result = finished.value
+            return result
         asks = change(asks) if change else asks
         replies = yield asks
         if hear:
             hear(asks, replies)
 
 
-def together(programs: Sequence[Program]) -> Asking[list[Answer]]:
-    """Run programs side by side inside another; their answers in order. Each has random numbers of its own."""
-    answers: dict[int, Answer] = {}
+def together(programs: Sequence[Asking[Result]]) -> Asking[list[Result]]:
+    """Run programs side by side inside another; their results in order. Each has random numbers of its own."""
+    results: dict[int, Result] = {}
     waiting: dict[int, list[Ask]] = {}
     for index, program in enumerate(programs):
-        _advance(index, program, None, waiting, answers)
+        _advance(index, program, None, waiting, results)
     while waiting:
         asked = list(waiting.items())
         replies = yield [replace(ask, path=(index, *ask.path)) for index, asks in asked for ask in asks]
         waiting, start = {}, 0
         for index, asks in asked:
-            _advance(index, programs[index], replies[start : start + len(asks)], waiting, answers)
+            _advance(index, programs[index], replies[start : start + len(asks)], waiting, results)
             start += len(asks)
-    return [answers[index] for index in range(len(programs))]
+    return [results[index] for index in range(len(programs))]
 
 
 def run_programs(lm: LanguageModel, programs: Sequence[Program], seed: int = 0) -> list[Answer]:
@@ -194,15 +194,15 @@ def _seed(ask: Ask) -> int:
 
 def _advance(
     index: int,
-    program: Program,
+    program: Asking[Result],
     replies: list[list[Reply]] | None,
     waiting: dict[int, list[Ask]],
-    answers: dict[int, Answer],
+    results: dict[int, Result],
 ) -> None:
     try:
         waiting[index] = next(program) if replies is None else program.send(replies)
     except StopIteration as finished:
-        answers[index] = finished.value
+        results[index] = finished.value
 
 
 def _recorded(program: Program) -> Program:
