@@ -1,0 +1,134 @@
+import re
+from datetime import date, time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cygnet.errors import UserError
+from cygnet.generation import json_schema
+from cygnet.generation.json_schema import prepared
+
+LIST = {
+    "$ref": "#/$defs/node",
+    "$defs": {
+        "node": {
+            "type": "object",
+            "properties": {
+                "value": {"type": "integer"},
+                "next": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]},
+            },
+            "required": ["value", "next"],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"not": {}}, "'not' at # can't"),
+        ({"properties": {"a/b": {"items": {"uniqueItems": True}}}}, "'uniqueItems' at #/properties/a~1b/items can't"),
+        ({"requird": ["a"]}, "'requird' at #"),
+        ({"anyOf": [{}, {"if": {}}]}, "'if' at #/anyOf/1"),
+        ({"$defs": {"a": {"format": "hostname"}}}, "the format 'hostname' at #/\\$defs/a can't .* Known: date"),
+        ({"$ref": "#/$defs/a"}, "leads to no schema"),
+        ({"$ref": "https://example.org/schema"}, "leads to no schema"),
+        ({"items": {"$id": "a"}}, "'\\$id' at #/items"),
+        ({"$schema": "https://example.org/mine"}, "'\\$schema'"),
+        ({"minProperties": 2}, "'minProperties' at #"),
+        ({"type": 3}, "'type' at # is 3"),
+        ({"type": ["string", {}]}, "'type' at # is"),
+        ({"required": [1]}, "'required' at # is"),
+        ({"properties": [1]}, "'properties' at # is \\[1\\]"),
+        ({"items": [{}]}, "at #/items is"),
+        ({"properties": {"a": 3}}, "at #/properties/a is 3"),
+    ],
+)
+def test_what_can_not_be_enforced_is_named_with_its_place(schema: dict, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        prepared(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"not": {"const": {"if": 1}}, "uniqueItems": {"default": {"not": 1}}}},
+        {"enum": [{"format": "hostname"}], "examples": [{"not": {}}], "title": "if"},
+        {"required": ["a", "b"], "minProperties": 3},
+        {"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": True}, "$ref": "#/definitions/a"},
+        {"$ref": "#/$defs/a~1b%25", "$defs": {"a/b%": {"type": "null"}}},
+        {"type": "string", "x-order": 1},
+        LIST,
+    ],
+)
+def test_data_in_a_schema_is_not_taken_for_keywords(schema: dict) -> None:
+    prepared(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        {"properties": {"a": {"$ref": "#"}}, "required": ["a"], "type": "object"},
+        {"type": "array", "minItems": 2, "prefixItems": [{"type": "null"}], "items": {"$ref": "#"}},
+        {"type": "array", "minItems": 1e9, "items": {"$ref": "#"}},
+        {"anyOf": [{"$ref": "#"}, {"$ref": "#/$defs/b"}], "$defs": {"b": {"allOf": [{"$ref": "#"}]}}},
+        {"type": "object", "additionalProperties": {"$ref": "#"}, "required": ["a"]},
+        # Somewhere inside, where a model could get lost.
+        {"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {"$ref": "#/$defs/b"}}},
+    ],
+)
+def test_a_schema_that_contains_itself_without_end_is_an_error(schema: dict) -> None:
+    with pytest.raises(UserError, match="without end"):
+        prepared(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "items": {"$ref": "#"}},
+        {"type": ["object", "null"], "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+        {"type": "array", "minItems": 1, "prefixItems": [{"type": "null"}], "items": {"$ref": "#"}},
+        {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "null"}], "$defs": {"a": {"type": "array", "items": {"$ref": "#"}}}},
+    ],
+)
+def test_recursion_that_may_end_is_none(schema: dict) -> None:
+    prepared(schema)
+
+
+def test_the_users_own_schema_stays_as_it_was() -> None:
+    schema = {"format": "date", "minLength": 2.0}
+    assert prepared(schema)["minLength"] == 2
+    assert schema == {"format": "date", "minLength": 2.0}
+
+
+_DATE = re.compile(json_schema._DATE, re.ASCII)
+_TIME = re.compile(json_schema._TIME, re.ASCII)
+
+
+@given(st.dates())
+def test_every_date_is_a_date(day: date) -> None:
+    assert _DATE.fullmatch(day.isoformat())
+
+
+@given(st.integers(0, 9999), st.integers(0, 13), st.integers(0, 32))
+def test_no_other_day_is_a_date(year: int, month: int, day: int) -> None:
+    text = f"{year:04}-{month:02}-{day:02}"
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        assert not _DATE.fullmatch(text)
+    else:
+        assert _DATE.fullmatch(text)
+
+
+@given(st.integers(0, 25), st.integers(0, 61), st.integers(0, 61))
+def test_times_are_what_python_reads(hour: int, minute: int, second: int) -> None:
+    text = f"{hour:02}:{minute:02}:{second:02}Z"
+    try:
+        time.fromisoformat(text)
+    except ValueError:
+        assert not _TIME.fullmatch(text)
+    else:
+        assert _TIME.fullmatch(text)
