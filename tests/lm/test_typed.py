@@ -17,6 +17,7 @@ from cygnet.generation.constraint import Constraint
 from cygnet.generation.grammar import Grammars
 from cygnet.generation.request import Sampling
 from cygnet.lm.base import LanguageModel, Prompt, Reply, Usage
+from cygnet.lm.endpoint import EndpointModel
 from cygnet.lm.typed import written_as
 from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
 
@@ -173,6 +174,16 @@ def test_the_types_own_checks_are_told() -> None:
 def test_what_is_no_type_is_told(kind: Any) -> None:
     with pytest.raises(UserError, match="no type that can be written as JSON"):
         written_as(kind)
+
+
+def test_an_endpoint_is_sent_the_types_schema(server: Any) -> None:
+    server.answer = lambda path, body: server.completion(path, ['{"answer": 4}'])
+    with EndpointModel(server.url) as lm:
+        assert lm([{"role": "user", "content": "2 + 2?"}], int) == 4
+    (body,) = server.bodies
+    schema = body["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["answer"]["type"] == "integer"
+    assert (schema["required"], schema["additionalProperties"]) == (["answer"], False)
 
 
 def test_two_constraints_are_one_too_many() -> None:
