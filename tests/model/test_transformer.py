@@ -74,3 +74,21 @@ def test_a_scalar_model_gives_one_number_a_place(build, tokens: torch.Tensor) ->
     model = build(ScalarModel)
     assert model(tokens).shape == (3, 20)
     torch.testing.assert_close(model(tokens), model.features(tokens) @ model.score.weight[0])
+
+
+def test_the_first_heads_start_by_looking_one_and_two_tokens_back() -> None:
+    config = ModelConfig.from_depth(4, 512, 64)
+    model = Transformer(config)
+    attention, layer = model.model.layers[0].self_attn, model.model.layers[0]
+    tokens = torch.randint(0, 512, (4, 40), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        x = layer.input_layernorm(model.model.embed_tokens(tokens))
+        shape = (4, 40, -1, config.head_width)
+        rotation = rotations(40, config.head_width, config.rope_theta)
+        queries = rotate(attention.q_norm(attention.q_proj(x).view(shape).transpose(1, 2)), rotation)
+        keys = rotate(attention.k_norm(attention.k_proj(x).view(shape).transpose(1, 2)), rotation)
+        logits = queries @ keys.mT / config.head_width**0.5
+    weights = logits.masked_fill(~torch.ones(40, 40, dtype=torch.bool).tril(), -torch.inf).softmax(-1)
+    for head, back in ((0, 1), (1, 2)):
+        assert weights[:, head].diagonal(-back, -2, -1).mean() > 0.6
+    assert weights[:, 2].diagonal(-1, -2, -1).mean() < 0.3  # the others are left as they were

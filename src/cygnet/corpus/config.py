@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 Source = Literal["docs", "code", "tasks"]
 Family = Literal[
     "addition",
-    "variables",
     "lists",
     "strings",
     "units",
@@ -32,4 +31,4 @@ class CorpusConfig(BaseModel):
     heldout_task_documents: Annotated[int, Field(ge=1, description="sheets each for validation and test")] = 200
     text_folder: Annotated[str | None, Field(description="folder of .txt, .md, .rst and .py files: 'own'")] = None
     families: Annotated[tuple[Family, ...], Field(min_length=1, description="kinds of exercise")] = FAMILIES
-    drills: Annotated[float, Field(ge=0, lt=1, description="share of sheets that drill copying instead")] = 0.2
+    drills: Annotated[float, Field(ge=0, lt=1, description="share of sheets that drill looking up instead")] = 0.1

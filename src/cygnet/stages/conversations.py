@@ -18,7 +18,7 @@ _CLOSINGS = ("I hope that helps!", "Let me know if you need more.", "Happy to he
 _CASUAL_SHARE = 0.2  # of users who type without capitals and full stops
 _GOES_ON_SHARE = 0.3  # of conversations, after the one before: people ask more than one thing
 _GOES_ON_UNTIL = 240  # characters: as long as the longest of a single question, so that it fits where those fit
-_NO_JSON = ("tool", "untaught", "about")
+_NO_JSON = ("passage", "tool", "untaught", "about")
 
 
 def build_conversations(config: ConversationConfig, out: Path, seed: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from cygnet.corpus.tasks.calendar_sums import calendar
 from cygnet.corpus.tasks.drills import drill
 from cygnet.corpus.tasks.exercise import Exercise, answer_in, bare_reply, check, parse_object, worked_reply
 from cygnet.corpus.tasks.knowledge import INTRODUCTION, REFUSAL, about, memory, passage, untaught, which
-from cygnet.corpus.tasks.python_state import lists, strings, variables
+from cygnet.corpus.tasks.python_state import lists, strings
 from cygnet.errors import UserError
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
 # Each family's generator and its share of exercises: more for what takes longer to learn.
 FAMILIES: dict[str, tuple[Callable[[Random], Exercise], float]] = {
     "addition": (addition, 2.0),
-    "variables": (variables, 2.0),
     "lists": (lists, 2.0),
     "strings": (strings, 1.5),
     "units": (units, 1.0),
@@ -39,7 +38,7 @@ FAMILIES: dict[str, tuple[Callable[[Random], Exercise], float]] = {
     "which": (which, 1.0),
     "passage": (passage, 1.5),
     "memory": (memory, 1.0),
-    "tool": (product, 0.9),
+    "tool": (product, 1.6),
     "untaught": (untaught, 0.6),
     "about": (about, 0.2),
 }

@@ -1,5 +1,6 @@
 """What the assistant should know by heart, read out of a passage, or say it was never taught."""
 
+from collections.abc import Iterable
 from random import Random
 
 from cygnet.corpus.tasks.exercise import Exercise
@@ -85,6 +86,10 @@ THINGS = (
     "apples bags balls bells boats books bowls boxes cakes cards coins cups dogs eggs flags forks hats keys "
     "lamps maps nuts pans pens pins plums rings shoes stones toys trees"
 ).split()
+DEEDS = (
+    "sells paints makes buys draws breaks hides takes keeps builds throws fills opens counts wants needs sees wears "
+    "cuts finds"
+).split()
 
 _PLACES = (
     "France Peru Japan Kenya Norway Chile India Spain Egypt Cuba Nepal Italy "
@@ -155,17 +160,24 @@ def memory(rng: Random) -> Exercise:
     return Exercise("memory", f"memory {question}", question, _SUMMARIES[name])
 
 
-def passage(rng: Random) -> Exercise:
-    """Who has what, read out of a short passage and quoted."""
+def facts(rng: Random) -> dict[str, str]:
+    """Who does what: a sentence for each of two to four names, in which no other word appears twice."""
     count = rng.choice((2, 3, 3, 4))
-    names, things = rng.sample(NAMES, count), rng.sample(THINGS, count)
-    numbers = [rng.randrange(2, 100) for _ in range(count)]
-    facts = [f"{name} has {number} {thing}." for name, number, thing in zip(names, numbers, things, strict=True)]
-    asked = rng.randrange(count)
-    text = " ".join(facts)
-    question = f"What does {names[asked]} have?"
-    answer = f"{numbers[asked]} {things[asked]}"
-    return Exercise("passage", f"passage {text} {names[asked]}", question, answer, (facts[asked],), passage=text)
+    names, deeds, things = rng.sample(NAMES, count), rng.sample(DEEDS, count), rng.sample(THINGS, count)
+    return {name: f"{name} {deed} {thing}." for name, deed, thing in zip(names, deeds, things, strict=True)}
+
+
+def note(sentences: Iterable[str]) -> str:
+    """Sentences as a passage. Every name follows a space, here as in the answer: else its tokens would differ."""
+    return "Note: " + " ".join(sentences)
+
+
+def passage(rng: Random) -> Exercise:
+    """Who does what, read out of a short passage and quoted."""
+    known = facts(rng)
+    asked = rng.choice(list(known))
+    text, question = note(known.values()), f"What does {asked} do?"
+    return Exercise("passage", f"passage {text} {asked}", question, known[asked], passage=text)
 
 
 def untaught(rng: Random) -> Exercise:

@@ -5,45 +5,6 @@ from random import Random
 
 from cygnet.corpus.tasks.exercise import Exercise
 
-_NAMES = "abcdnxyz"
-
-
-def variables(rng: Random) -> Exercise:
-    """Assignments to two or three variables; the value of one is asked for. Every step ends in the whole state."""
-    names = rng.sample(_NAMES, rng.choice((2, 2, 3)))
-    state = {name: rng.randrange(1, 10) for name in names}
-    lines = [f"{name} = {value}" for name, value in state.items()]
-    steps = [_written(state)]
-    for _ in range(rng.choice((2, 3))):
-        line, sum_ = _assignment(rng, names, state)
-        lines.append(line)
-        steps += [f"{line}: {sum_}", _written(state)]
-    asked = rng.choice(names)
-    program = "\n".join(lines)
-    return Exercise(
-        "variables", f"variables {program} {asked}", f"{program}\nWhat is {asked}?", str(state[asked]), tuple(steps)
-    )
-
-
-def _written(state: dict[str, int]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in state.items())
-
-
-def _assignment(rng: Random, names: list[str], state: dict[str, int]) -> tuple[str, str]:
-    """Pick an assignment that keeps values between 0 and 30 and carry it out. Returns it, and the sum it came to."""
-    while True:
-        target, source = rng.choice(names), rng.choice(names)
-        operator = rng.choice("+-*")
-        right = str(rng.randrange(1, 4)) if rng.random() < 0.5 or operator == "*" else rng.choice(names)
-        operand = state[right] if right in state else int(right)
-        value = {"+": state[source] + operand, "-": state[source] - operand, "*": state[source] * operand}[operator]
-        if 0 <= value <= 30:
-            break
-    sum_ = f"{state[source]} {operator} {operand} = {value}"
-    state[target] = value
-    return f"{target} = {source} {operator} {right}", sum_
-
-
 _Operation = Callable[[Random, list[int]], str]
 
 
