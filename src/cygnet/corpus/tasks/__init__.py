@@ -69,7 +69,7 @@ def sheet(worked: list[Exercise]) -> str:
 
 
 def documents(split: str, seed: int, count: int, families: tuple[str, ...], drills: float) -> Iterator[Document]:
-    """`count` documents: sheets of one to three exercises of these families, a share of them drills in copying."""
+    """`count` documents: sheets of one to three exercises of these families, a share of them drills in looking up."""
     shown = tuple(name for name in families if name not in _NOT_IN_DOCUMENTS)
     if not shown:
         raise UserError(f"corpus.families has only {', '.join(families)}, which conversations teach, not documents.")
