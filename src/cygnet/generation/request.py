@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cygnet.generation.constraint import Constraint
+
 FinishReason = Literal["stop", "length"]
 
 
@@ -21,6 +23,7 @@ class Sampling:
     stop: strings at whose first appearance the text ends (they are left out).
     seed: of the random numbers; request i of a batch uses (seed, i), so its answer does not depend on the others.
     logprobs: None: none in the reply; 0: of the chosen tokens; k: of the k likeliest tokens in every place too.
+    constraint: what the text must be. It is only sure to be complete when the completion has not run out of tokens.
     """
 
     temperature: float = 1.0
@@ -33,6 +36,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int = 0
     logprobs: int | None = None
+    constraint: Constraint | None = None
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,10 @@ class Completion:
 
     tokens: ids, the final end-of-turn token included if there is one.
     logprobs: log-probability of each token at the sampling temperature over the whole vocabulary, in nats.
-    sampled: False where a tool, not the model, wrote the token.
+    sampled: False where a tool wrote the token, or a constraint left no choice.
     finish_reason: "stop" at the end of turn, or a stop string, "length" when max_new_tokens ran out.
     top: for every token the likeliest (id, log-probability) in its place, as many as `Sampling.logprobs`.
+    cached: how many of the prompt's tokens did not have to be read, because they had been before.
     """
 
     tokens: list[int]
@@ -51,3 +56,4 @@ class Completion:
     sampled: list[bool]
     finish_reason: FinishReason
     top: list[list[tuple[int, float]]] = field(default_factory=list)
+    cached: int = 0

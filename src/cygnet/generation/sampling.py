@@ -14,15 +14,23 @@ def uniforms(seeds: Sequence[tuple[int, ...]], count: int) -> np.ndarray:
     return np.stack([np.random.default_rng(seed).random(count) for seed in seeds])
 
 
-def choose(logits: Tensor, noise: Tensor, sampling: Sampling, seen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def choose(
+    logits: Tensor,
+    noise: Tensor,
+    sampling: Sampling,
+    seen: Tensor | None = None,
+    allowed: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     """[B, V] logits and [B] uniforms → chosen ids [B] and log-probabilities [B, V] over the full vocabulary.
 
     Sampling inverts the cumulative distribution, one uniform a token. `seen` [B, V] says which tokens were read or
-    written, for the repetition penalty. The log-probabilities are the model's own at the sampling temperature, before
-    any penalty, bias or truncation.
+    written, for the repetition penalty; `allowed` [B, V] which may be chosen. The log-probabilities are the model's own
+    at the sampling temperature, before any penalty, bias, constraint or truncation.
     """
     logprobs = torch.log_softmax(_heated(logits, sampling), dim=-1)
     steered = _steered(logits, sampling, seen)
+    if allowed is not None:
+        steered = steered.masked_fill(~allowed, -torch.inf)
     wanted = logprobs if steered is logits else torch.log_softmax(_heated(steered, sampling), dim=-1)
     if sampling.temperature == 0:
         chosen = wanted.argmax(dim=-1)

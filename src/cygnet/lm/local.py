@@ -38,17 +38,15 @@ class LocalModel(LanguageModel):
             raise UserError(f"n is {n}: ask for at least one reply.")
         began = time.perf_counter()
         ids = [self._ids(prompt) for prompt in prompts]
-        if isinstance(sampling, Sampling):
-            samplings: Sequence[Sampling] = [sampling] * len(ids)
-            found = self._engine.generate(ids, sampling, n)
-        else:
-            samplings, found = sampling, self._in_groups(ids, sampling, n)
+        samplings = [sampling] * len(ids) if isinstance(sampling, Sampling) else sampling
+        found = self._engine.generate(ids, sampling, n)
         seconds = (time.perf_counter() - began) / max(1, len(ids) * n)
         replies = []
         for prompt, settings, completions in zip(ids, samplings, found, strict=True):
             read = [len(prompt)] + [0] * (n - 1)  # n samples of one prompt read it once
             usages = [
-                Usage(tokens, len(item.tokens), 0, seconds) for tokens, item in zip(read, completions, strict=True)
+                Usage(tokens, len(item.tokens), item.cached if tokens else 0, seconds)
+                for tokens, item in zip(read, completions, strict=True)
             ]
             usages[0] = replace(usages[0], calls=1)
             several = zip(completions, usages, strict=True)
@@ -125,18 +123,6 @@ class LocalModel(LanguageModel):
         if isinstance(prompt, str):
             return [self.tokenizer.bos_id, *self.tokenizer.encode(prompt)]
         return render_prompt(prompt, self.tokenizer)
-
-    def _in_groups(self, ids: list[list[int]], samplings: Sequence[Sampling], n: int) -> list[list[Completion]]:
-        """Prompts whose settings differ in the seed alone share batches."""
-        groups: dict[str, list[int]] = {}
-        for index, sampling in enumerate(samplings):
-            groups.setdefault(repr(replace(sampling, seed=0)), []).append(index)
-        found: dict[int, list[Completion]] = {}
-        for members in groups.values():
-            seeds = [samplings[index].seed for index in members]
-            several = self._engine.generate([ids[index] for index in members], samplings[members[0]], n, seeds)
-            found |= dict(zip(members, several, strict=True))
-        return [found[index] for index in range(len(ids))]
 
     @torch.no_grad()
     def _logprobs(self, pairs: list[tuple[list[int], list[int]]]) -> list[list[float]]:
