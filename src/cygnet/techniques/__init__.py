@@ -6,10 +6,13 @@ from cygnet.techniques.chain_of_thought import ChainOfThought, FewShotChainOfTho
 from cygnet.techniques.examples import Example, select_diverse, select_random, select_similar
 from cygnet.techniques.forms import Chat, Document
 from cygnet.techniques.parsing import Parser, after, first_line, json_object, last_number, one_of, whole
+from cygnet.techniques.plan_and_execute import PlanAndExecute
 from cygnet.techniques.prompting import FewShot, Persona, Plain
+from cygnet.techniques.react import ReAct, Transcript
 from cygnet.techniques.reflection import Check, Reflect
-from cygnet.techniques.routing import Disagreement, LowMargin, Route
+from cygnet.techniques.routing import Disagreement, LowMargin, NoAnswer, Route
 from cygnet.techniques.self_consistency import Vote
+from cygnet.techniques.templates import Template
 
 __all__ = [
     "Answer",  # what every technique returns
@@ -24,14 +27,19 @@ __all__ = [
     "FewShot",  # one request after worked examples
     "FewShotChainOfThought",  # one request after examples that reason
     "LowMargin",  # doubt a fast answer with a close call in it
+    "NoAnswer",  # doubt a fast answer that is none
     "Parser",  # text to value, or None
     "Persona",  # "you are a leading expert on ..."
     "Plain",  # one request
+    "PlanAndExecute",  # steps first, each carried out by another technique
     "Program",  # a generator of asks that returns an answer
+    "ReAct",  # thought, action, observation, until the answer
     "Reflect",  # "did you meet the assignment?", and revise
     "Route",  # fast, and slowly only where that is doubtful
     "Step",  # one entry of a trace
     "Technique",  # what all of them are
+    "Template",  # fixed words with holes, each filled with a value of a type
+    "Transcript",  # an agent's prompts, for base models
     "Vote",  # the majority of several answers
     "after",  # parser: what follows a marker
     "first_line",  # parser: of the first line alone

@@ -1,8 +1,9 @@
 """System 1 and System 2: answer fast, and think longer only where the fast answer is doubtful.
 
-The two systems are Kahneman's (2011, "Thinking, Fast and Slow"). Doubt by disagreement is the back-off rule of Yao et
-al. 2022, "ReAct", arXiv 2210.03629: when the majority of n answers is smaller than n / 2, take the other way. Doubt by
-margin: Scheffer et al. 2001, "Active Hidden Markov Models for Information Extraction".
+The two systems are Kahneman's (2011, "Thinking, Fast and Slow"). Doubt by disagreement and for want of an answer are
+the back-off rules of Yao et al. 2022, "ReAct", arXiv 2210.03629: take the other way when the majority of n answers is
+smaller than n / 2, and when an agent has not finished within its steps. Doubt by margin: Scheffer et al. 2001, "Active
+Hidden Markov Models for Information Extraction".
 """
 
 from dataclasses import dataclass, field, replace
@@ -85,6 +86,17 @@ class Disagreement:
         answer = groups[0][0].answer if agreed else samples[0].answer
         tokens = sum(sample.answer.usage.tokens for sample in samples)
         return Hunch(answer, 2 * agreed < self.samples, f"{agreed} of {self.samples} agree", tokens)
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """Doubts an answer without a value: what an agent gives that reached a cap, or a search that found nothing."""
+
+    def hunch(self, fast: Technique, question: str) -> Hunches:
+        """One answer."""
+        answer = yield from fast.solve(question)
+        evidence = "no answer" if answer.value is None else "answered"
+        return Hunch(answer, answer.value is None, evidence, answer.usage.tokens)
 
 
 @dataclass
