@@ -6,11 +6,13 @@ FOLDER is a checkout of https://github.com/json-schema-org/JSON-Schema-Test-Suit
 where GitHub can't be reached, it is taken out of the source distribution of PyPI's `jsonschema`, which carries a copy.
 
 A schema is refused with an error that names what can't be enforced, or it is enforced: then a valid instance must be
-accepted in one of its spellings (the order of keys; 1 for 1.0), and an invalid one in none. The exit code is 1 if one
-is accepted though invalid.
+accepted in one of its spellings (the order of keys; 1 for 1.0), and an invalid one in none. Under each schema that is
+enforced, texts are also written at random, and checked by the library `jsonschema`. The exit code is 1 if anything was
+accepted or written though invalid.
 """
 
 import json
+import random
 import re
 import subprocess
 import sys
@@ -18,9 +20,13 @@ import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from jsonschema import Draft202012Validator
 
 from cygnet.errors import UserError
 from cygnet.generation.constraint import Constraint
@@ -29,13 +35,15 @@ from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
 
 SUITE = "https://github.com/json-schema-org/JSON-Schema-Test-Suite"
 DRAFT = "tests/draft2020-12"
-_NAMED = re.compile(r"'([$\w-]+)'")
+_NAMED = re.compile(r"'([$\w/-]+)'")
+_WRITTEN, _LONGEST = 20, 200  # texts a schema, tokens a text
 _NO_VALUE = "no value satisfies it"
 _OTHER = {  # what errors say, and the same in short
     "Unsatisfiable schema": _NO_VALUE,
     "without end": _NO_VALUE,
     "the $ref": "`$ref` to elsewhere, or to an anchor",
     "not disjoint": "overlapping patterns",
+    "has the character": "control characters",
     "regular expression": "regular expression",
 }
 
@@ -91,12 +99,27 @@ def accepts(start: Grammar, text: str, tokenizer: Tokenizer) -> bool:
         return False
 
 
+def write(start: Grammar, rng: random.Random, tokenizer: Tokenizer) -> str | None:
+    """A random text under a constraint, ended where it may end; None if it gets too long."""
+    state, tokens = start.copy(), []
+    while len(tokens) < _LONGEST:
+        mask = state.mask()
+        if mask[tokenizer.end_id] and (mask.sum() == 1 or rng.random() < 0.3):
+            return tokenizer.decode(tokens)
+        mask[tokenizer.end_id] = False
+        token = rng.choice(np.flatnonzero(mask).tolist())
+        state.take(token)
+        tokens.append(token)
+    return None
+
+
 class Row:
     """What came of one file of the suite."""
 
     def __init__(self) -> None:
         self.refused: Counter[str] = Counter()  # schemas, by what can't be enforced
         self.cases: Counter[str] = Counter()
+        self.written: Counter[bool] = Counter()  # random texts, by whether they are valid
         self.remarks: list[str] = []
 
     def run(self, group: dict[str, Any], grammars: Grammars, tokenizer: Tokenizer) -> None:
@@ -113,12 +136,31 @@ class Row:
             else:
                 self.refused[what] += 1
             return
+        self.check_written(group, start, tokenizer)
         for test in group["tests"]:
             found = any(accepts(start, text, tokenizer) for text in spellings(test["data"]))
             kind = "right" if found == test["valid"] else "too wide" if found else "too strict"
             self.cases[kind] += 1
             if kind != "right":
                 self.remarks.append(f"{kind}: {group['description']}: {test['description']}")
+
+    def check_written(self, group: dict[str, Any], start: Grammar, tokenizer: Tokenizer) -> None:
+        """Write texts under a schema and let `jsonschema` say whether they are valid.
+
+        Its patterns are Python's: it can't judge those that are about ECMA-262.
+        """
+        if "ECMA" in group["description"]:
+            return
+        rng = random.Random(group["description"])
+        judge = Draft202012Validator(json.loads(json.dumps(group["schema"]), parse_float=Decimal))
+        for text in filter(None, (write(start, rng, tokenizer) for _ in range(_WRITTEN))):
+            try:
+                valid = judge.is_valid(json.loads(text, parse_float=Decimal))
+            except (re.error, ArithmeticError):  # a pattern that Python lacks, an exponent beyond Decimal's
+                continue
+            self.written[valid] += 1
+            if not valid:
+                self.remarks.append(f"written though invalid: {group['description']}: {text}")
 
     def cells(self) -> tuple[str, ...]:
         """The row of the table."""
@@ -153,11 +195,12 @@ def main(folder: Path, source: str) -> int:
     total = sum((row.cases for row in rows.values()), Counter())
     refused = sum(sum(row.refused.values()) for row in rows.values())
     print(f"\n{total['right']} cases right, {total['too strict']} too strict, {total['too wide']} too wide; ", end="")
-    print(f"{refused} schemas refused.\n")
+    written = sum((row.written for row in rows.values()), Counter())
+    print(f"{refused} schemas refused. Of {written.total()} texts written at random {written[False]} are invalid.\n")
     for name, row in rows.items():
         for remark in row.remarks:
             print(f"- {name}: {remark}")
-    return int(total["too wide"] > 0)
+    return int(total["too wide"] + written[False] > 0)
 
 
 if __name__ == "__main__":

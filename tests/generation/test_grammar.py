@@ -3,6 +3,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
 
 from cygnet.errors import UserError
 from cygnet.generation.constraint import Constraint
@@ -250,6 +252,40 @@ def test_random_texts_are_valid_json_with_natural_separators(grammars: Grammars,
         assert set(value.get("kin", ())) <= {"Odette", "Odile"}
         outside = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
         assert not re.search(r"[,:](?! )|(?<![,:]) |\s\s", outside), text
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "number", "multipleOf": 0.25, "exclusiveMinimum": -2, "maximum": 3},
+        {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": {"type": "null"}},
+        {"type": "object", "patternProperties": {"^a": {"type": "boolean"}}, "minProperties": 1, "maxProperties": 2},
+        {"allOf": [{"type": "string", "minLength": 2}, {"pattern": r"^[a\S]*$"}, {"maxLength": 5}]},
+        {"type": "array", "prefixItems": [{"const": "a"}], "items": {"enum": [1, None]}, "minItems": 2, "maxItems": 4},
+        {"anyOf": [{"format": "time", "type": "string"}, {"format": "ipv4", "type": "string"}]},
+        {
+            "$ref": "#/$defs/tree",
+            "$defs": {"tree": {"type": "array", "items": {"$ref": "#/$defs/tree"}, "maxItems": 2}},
+        },
+    ],
+)
+def test_random_texts_are_valid_under_the_schema(schema: dict, grammars: Grammars, words_and_braces: Tokenizer) -> None:
+    rng, judge = random.Random(0), Draft202012Validator(_exact(schema), format_checker=FormatChecker(["ipv4"]))
+    texts = [write(grammars.start(Constraint.json(schema)), words_and_braces, rng) for _ in range(20)]
+    assert any(texts)
+    for text in filter(None, texts):
+        judge.validate(json.loads(text, parse_float=Decimal))
+
+
+def _exact(schema: dict) -> dict:
+    return json.loads(json.dumps(schema), parse_float=Decimal)
+
+
+def test_no_key_is_another_in_disguise(grammars: Grammars, words_and_braces: Tokenizer) -> None:
+    state = grammars.start(Constraint.json({"type": "object", "properties": {"a": {"type": "integer"}}}))
+    with pytest.raises(UserError, match="can't go on"):
+        for token in words_and_braces.encode('{"\\u0061": "x"}'):
+            state.take(token)
 
 
 def test_what_is_forced_is_written_as_the_tokenizer_writes_it(grammars: Grammars, words_and_braces: Tokenizer) -> None:

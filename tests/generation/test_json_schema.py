@@ -37,6 +37,9 @@ LIST = {
         ({"items": {"$id": "a"}}, "'\\$id' at #/items"),
         ({"$schema": "https://example.org/mine"}, "'\\$schema'"),
         ({"minProperties": 2}, "'minProperties' at #"),
+        ({"maximum": 2**64}, "'maximum' at # can't be enforced: it is not below 2\\^63"),
+        ({"properties": {"a\x00": {}}}, r"the character \\u0000"),
+        ({"items": {"enum": ["\x7f"]}}, r"at #/items has the character \\u007f"),
         ({"type": 3}, "'type' at # is 3"),
         ({"type": ["string", {}]}, "'type' at # is"),
         ({"required": [1]}, "'required' at # is"),
@@ -59,6 +62,7 @@ def test_what_can_not_be_enforced_is_named_with_its_place(schema: dict, words: s
         {"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": True}, "$ref": "#/definitions/a"},
         {"$ref": "#/$defs/a~1b%25", "$defs": {"a/b%": {"type": "null"}}},
         {"type": "string", "x-order": 1},
+        {"const": r"\u0000 and \n"},
         LIST,
     ],
 )

@@ -5,11 +5,14 @@ choice more than once, and takes a schema that contains itself without end; here
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from cygnet.errors import UserError
+
+_CONTROL = re.compile(r"(?<!\\)(?:\\\\)*\\u00(?:0[0-7bef]|1[0-9a-f]|7f)")  # has no short escape in JSON
 
 Places = Mapping[str, dict[str, Any] | bool]  # every schema in a schema, by its pointer from the root, "#"
 
@@ -29,13 +32,14 @@ ANNOTATIONS = frozenset(
     """.split()
 )
 _DRAFTS = ("draft/2020-12/schema", "draft/2019-09/schema", "draft-07/schema", "draft-06/schema")
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _COUNTS = ("maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties")
 _SHAPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
     dict: ("properties", "patternProperties", "$defs", "definitions"),
     list: ("allOf", "anyOf", "oneOf", "prefixItems", "required", "enum"),
     str: ("$ref", "format", "pattern"),
     (str, list): ("type",),
-    (int, float): _COUNTS,
+    (int, float): (*_COUNTS, *_BOUNDS, "multipleOf"),
 }
 _TYPES = ("null", "boolean", "number", "integer", "string", "array", "object")
 
@@ -50,7 +54,13 @@ _OWN_FORMATS = {"date": _DATE, "time": _TIME, "date-time": f"{_DATE}T{_TIME}"}
 FORMATS = frozenset({*_OWN_FORMATS, "duration", "email", "ipv4", "ipv6", "uri", "uuid"})
 
 # Models read and write these separators; without white space they write less, and free white space they never end.
-_STYLE = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
+# One spelling of each character: with \uXXXX a key of the model's own choice could be one of the schema's in disguise.
+_STYLE = {
+    "item_separator": ", ",
+    "key_separator": ": ",
+    "whitespace_flexible": False,
+    "json_allowed_escapes": 'nrbtf"\\',
+}
 
 
 def prepared(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,6 +118,13 @@ def _check(place: str, node: Mapping[str, Any], places: Places) -> None:
         raise UserError(f"the format {name!r} at {place} can't be enforced. Known: {', '.join(sorted(FORMATS))}.")
     if (target := node.get("$ref")) is not None and _target(target) not in places:
         raise UserError(f'the $ref {target!r} at {place} leads to no schema here: write "#/$defs/…", and define it.')
+    texts = json.dumps([node.get(key, ()) for key in ("const", "enum", "required")] + [*node.get("properties", ())])
+    if found := _CONTROL.search(texts):
+        raise UserError(
+            f"a text in the JSON schema at {place} has the character {found[0][-6:]}, which can't be written."
+        )
+    if beyond := [name for name in _BOUNDS if abs(node.get(name, 0)) >= 2**63]:
+        raise UserError(f"{beyond[0]!r} at {place} can't be enforced: it is not below 2^63.")
     if place != "#" and "$id" in node:
         raise UserError(f"'$id' at {place} can't be enforced: only the whole schema may have one.")
     if (draft := node.get("$schema")) is not None and not str(draft).rstrip("#").endswith(_DRAFTS):
