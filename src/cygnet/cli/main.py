@@ -11,12 +11,14 @@ from cyclopts import App, CycloptsError, UnknownOptionError
 from cygnet import UserError, __version__
 from cygnet.cli import recipe
 from cygnet.cli.chat import chat
+from cygnet.cli.index import index
 from cygnet.cli.pretrain import pretrain
 from cygnet.cli.rank import rank
 from cygnet.cli.report import report
 from cygnet.cli.reward import reward
 from cygnet.cli.rl import rl
 from cygnet.cli.run import run
+from cygnet.cli.search import search
 from cygnet.cli.sft import sft
 from cygnet.files import why_not_written
 
@@ -32,6 +34,8 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     rl: ("SFT PROMPTS [KEY=VALUE ...] --reward MODEL --out FOLDER", "cygnet rl sft/ prompts.jsonl --reward rm/ -o rl/"),
     rank: ("PROMPTS NAME=MODEL ... [--reward MODEL] --out FOLDER", "cygnet rank prompts.jsonl a=sft/ b=rl/ -o arena/"),
     chat: ("MODEL [KEY=VALUE ...] [--prompt TEXT]", "cygnet chat runs/pocket/rl temperature=0.5"),
+    index: ("PLACE ... --out INDEX [--embedder WHICH]", "cygnet index my-texts/ --out texts.index"),
+    search: ("INDEX QUERY", "cygnet search texts.index swans"),
     report: ("RUN", "cygnet report runs/pocket"),
 }
 

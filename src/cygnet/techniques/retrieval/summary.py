@@ -13,7 +13,7 @@ _SHOWN = 240  # characters of a passage
 def index_summary(built: Built, out: Path) -> str:
     """What an index holds, what was done, and what was left out for which reason."""
     files = f"{built.new} new, {built.changed} changed, {built.unchanged} unchanged, {built.removed} removed"
-    lines = [f"{out}: {built.chunks} passages; files: {files}; {built.embedded} passages embedded."]
+    lines = [f"{out}: passages: {built.chunks} in all, {built.embedded} embedded now; files: {files}."]
     for reason, names in sorted(built.left_out.items(), key=lambda item: -len(item[1])):
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         lines.append(f"Left out, {reason}: {', '.join(names[:_NAMED])}{more}")

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/swan.md").write_text("# Swans\n\nSwans are white birds that live on lakes.\n")
+    (tmp_path / "notes/picture.png").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "notes"
+
+
+def test_index_and_search(cygnet, notes: Path) -> None:
+    made = cygnet("index", "notes", "-o", "n.index")
+    assert (made.code, made.out.splitlines()) == (
+        0,
+        [
+            "n.index: passages: 1 in all, 0 embedded now; files: 1 new, 0 changed, 0 unchanged, 0 removed.",
+            "Left out, another kind of file (.png): notes/picture.png",
+        ],
+    )
+    found = cygnet("search", "n.index", "white birds")
+    assert found.code == 0
+    lines = found.out.splitlines()
+    assert lines[0] == "1. notes/swan.md, characters 0 to 50 (Swans)"
+    assert "words " in lines[1]
+    assert lines[2] == "   # Swans Swans are white birds that live on lakes."
+    assert cygnet("search", "n.index", "herons").out == "Nothing was found.\n"
+    assert "1 unchanged" in cygnet("index", "notes", "-o", "n.index").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["index", "-o", "n.index"], "say what to index"),
+        (["index", "nowhere", "-o", "n.index"], "nowhere does not exist"),
+        (["index", "notes", "-o", "n.index", "--words", "0"], "can't be made"),
+        (["index", "notes", "-o", "n.index", "--embedder", "nowhere"], "nowhere is not a folder"),
+        (["search", "n.index", "swans"], "n.index is not an index: make one with `cygnet index"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing(cygnet, notes: Path, arguments: list[str], message: str) -> None:
+    code, out, err = cygnet(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert not Path("n.index").exists()
