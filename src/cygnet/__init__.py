@@ -11,7 +11,8 @@ from cygnet.lazy import importer
 if TYPE_CHECKING:
     from cygnet.generation.request import Sampling
     from cygnet.lm.base import LanguageModel
-    from cygnet.lm.local import RewardModel, load, load_reward
+    from cygnet.lm.loading import load
+    from cygnet.lm.local import RewardModel, load_reward
     from cygnet.recipe.load import load_recipe
     from cygnet.recipe.run import run_recipe
     from cygnet.recipe.schema import Recipe
@@ -23,7 +24,7 @@ _HOME = {
     "Recipe": "cygnet.recipe.schema",
     "RewardModel": "cygnet.lm.local",
     "Sampling": "cygnet.generation.request",
-    "load": "cygnet.lm.local",
+    "load": "cygnet.lm.loading",
     "load_recipe": "cygnet.recipe.load",
     "load_reward": "cygnet.lm.local",
     "run_recipe": "cygnet.recipe.run",

@@ -245,6 +245,24 @@ def test_a_stream_cut_inside_characters_gives_whole_ones(server: Any) -> None:
     assert (model.ledger.usage.prompt_tokens, model.ledger.usage.completion_tokens) == (7, 9)
 
 
+def test_a_stream_ends_with_its_reply(server: Any) -> None:
+    scored = [{"token": token, "logprob": -0.5, "top_logprobs": []} for token in ("A ", "swan")]
+    last = {"delta": {}, "logprobs": {"content": scored}, "finish_reason": "stop"}
+    said = _events({"choices": [{"delta": {"content": "A swan"}}]}, {"choices": [last]})
+    server.answer = lambda path, body: [said + _events({"choices": [], "usage": {"completion_tokens": 2}})]
+    with EndpointModel(server.url, "swan") as model:
+        stream = model.stream(CHAT, Sampling(logprobs=0))
+        assert next(stream) == "A swan"
+        with pytest.raises(StopIteration) as end:
+            next(stream)
+        reply = end.value.value
+        assert (reply.text, reply.finish_reason, reply.logprob) == ("A swan", "stop", -1.0)
+        assert reply.usage.completion_tokens == 2
+        server.answer = lambda path, body: [_events({"choices": [{"delta": {"content": "A"}}]})]
+        with pytest.raises(UserError, match="the endpoint gives none"):
+            list(model.stream(CHAT, Sampling(logprobs=0)))
+
+
 def test_a_stream_of_a_text_can_be_read_asynchronously(server: Any) -> None:
     server.answer = lambda path, body: [_events({"choices": [{"text": text}]}) for text in "swan"]
 

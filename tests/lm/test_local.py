@@ -1,5 +1,6 @@
 import asyncio
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cygnet.lm import LocalModel, Reply, RewardModel, load, load_reward
 from cygnet.model.folder import save_model
 from cygnet.model.transformer import ScalarModel
 from cygnet.tokens.chat import render, render_prompt
-from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.tokens.tokenizer import ASSISTANT, PYTHON, TOOL, Tokenizer
 
 CHAT = [{"role": "user", "content": "What is it?"}]
 SAMPLING = Sampling(max_new_tokens=6, seed=1)
@@ -116,6 +117,38 @@ def test_a_stream_is_the_text_in_pieces(model: LocalModel) -> None:
     pieces = list(model.stream("It", replace(SAMPLING, max_new_tokens=30)))
     assert "".join(pieces) == whole.text
     assert all("\ufffd" not in piece for piece in pieces) or "\ufffd" in whole.text
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_a_stream_ends_with_its_reply(model: LocalModel, temperature: float) -> None:
+    sampling = replace(SAMPLING, max_new_tokens=30, temperature=temperature, logprobs=2)
+    ((whole,),) = model.generate([CHAT], sampling)
+    stream, pieces = model.stream(CHAT, sampling), []
+    with pytest.raises(StopIteration) as end:
+        while True:
+            pieces.append(next(stream))
+    reply = end.value.value
+    assert "".join(pieces) == reply.text == whole.text
+    assert reply.finish_reason == whole.finish_reason
+    assert reply.usage.completion_tokens == whole.usage.completion_tokens
+    assert [token.text for token in reply.tokens] == [token.text for token in whole.tokens]
+    for found, wanted in zip(reply.tokens, whole.tokens, strict=True):
+        assert found.logprob == pytest.approx(wanted.logprob, abs=1e-4)
+        assert [text for text, _ in found.top] == [text for text, _ in wanted.top]
+
+
+def test_what_follows_a_tool_call_is_streamed_as_it_is_told(model: LocalModel, tokenizer: Tokenizer) -> None:
+    """The pieces add up to the reply also where turns end within it."""
+    ids = [tokenizer.id_of(PYTHON), *tokenizer.encode("2 + 2"), tokenizer.end_id]
+
+    class Scripted:
+        def stream(self, prompt: list[int], sampling: Sampling) -> Iterator[int]:
+            yield from [*ids, tokenizer.id_of(TOOL), *tokenizer.encode("4"), tokenizer.end_id]
+            yield from [tokenizer.id_of(ASSISTANT), *tokenizer.encode("It is 4."), tokenizer.end_id]
+
+    model._engine = Scripted()
+    text = "<|python|>2 + 2<|end|><|tool|>4<|end|><|assistant|>It is 4."
+    assert "".join(model.stream(CHAT, SAMPLING)) == text
 
 
 def test_it_can_be_asked_without_waiting(model: LocalModel) -> None:

@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cygnet.errors import UserError
 from cygnet.model.config import ModelConfig
+from cygnet.model.rope import RopeScaling
 
 
 @given(st.integers(1, 40))
@@ -15,9 +18,25 @@ def test_the_dial_sets_everything(depth: int) -> None:
     assert 0 <= config.ffn_width - 8 * config.width / 3 < 32
 
 
-def test_a_config_comes_back_from_huggingface_form() -> None:
-    config = ModelConfig(500, 64, 3, 96, heads=6, kv_heads=2, head_width=16, ffn_width=256, rope_theta=5e5)
+@pytest.mark.parametrize(
+    ("parts", "family"),
+    [
+        ({}, "qwen3"),
+        ({"qk_norm": False, "tied": False, "rope_scaling": RopeScaling(8.0, 1.0, 4.0, 32)}, "llama"),
+        ({"qk_norm": False, "qkv_bias": True}, "qwen2"),
+    ],
+)
+def test_a_config_comes_back_from_huggingface_form(parts: dict[str, Any], family: str) -> None:
+    config = ModelConfig(500, 64, 3, 96, heads=6, kv_heads=2, head_width=16, ffn_width=256, rope_theta=5e5, **parts)
+    assert config.family == family
     assert ModelConfig.from_huggingface(config.to_huggingface()) == config
+
+
+def test_a_llama_that_says_little_is_the_first_one() -> None:
+    fields = ModelConfig(500, 64, 3, 96, 6, 6, 16, 256, qk_norm=False, tied=False).to_huggingface()
+    silent = {"head_dim", "num_key_value_heads", "rope_theta", "tie_word_embeddings"}
+    said = {name: value for name, value in fields.items() if name not in silent}
+    assert ModelConfig.from_huggingface(said) == ModelConfig.from_huggingface(fields)
 
 
 def test_shapes_that_cannot_be() -> None:
@@ -30,12 +49,16 @@ def test_shapes_that_cannot_be() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "llama"}, "only tied Qwen3 models load here so far, not 'llama'"),
-        ({"tie_word_embeddings": False}, "only tied Qwen3 models"),
+        ({"model_type": "mamba"}, "models of the types llama, qwen2, qwen3 load here, not 'mamba'"),
+        ({"use_sliding_window": True}, "sets use_sliding_window, which can't be represented here"),
         ({"hidden_size": None}, "lacks 'hidden_size'"),
         ({"rope_theta": None}, "lacks 'rope_theta'"),
-        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "only unscaled rotary positions .* not 'yarn'"),
-        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4}}, "only unscaled .* not 'linear'"),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "lacks 'low_freq_factor'"),
+        (
+            {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}},
+            "rotary positions load here unscaled or as in Llama 3.1, not 'yarn'",
+        ),
+        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4}}, "unscaled or as in Llama 3.1, not 'linear'"),
     ],
 )
 def test_other_architectures_are_refused(change: dict, message: str) -> None:

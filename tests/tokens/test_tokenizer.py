@@ -93,8 +93,10 @@ def test_what_is_no_tokenizer_is_named(tokenizer: Tokenizer, tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"tokenizer\.json is not a tokenizer"):
         Tokenizer.load(tmp_path)
     BpeTokenizer(models.BPE({"a": 0}, [])).save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(UserError, match="lacks the special tokens"):
+    with pytest.raises(UserError, match=r"tokenizer_config\.json does not exist"):
         Tokenizer.load(tmp_path)
+    with pytest.raises(UserError, match="lacks the special tokens"):
+        Tokenizer(BpeTokenizer(models.BPE({"a": 0}, [])))
     tokenizer.save(tmp_path)
     damaged = json.loads((tmp_path / "tokenizer.json").read_text())
     damaged["model"]["vocab"]["far"] = 1000

@@ -10,13 +10,14 @@ from cygnet.lm.base import LanguageModel, Prompt, Reply, Token, Usage
 
 if TYPE_CHECKING:
     from cygnet.lm.endpoint import EndpointModel
-    from cygnet.lm.local import LocalModel, RewardModel, load, load_reward
+    from cygnet.lm.loading import load
+    from cygnet.lm.local import LocalModel, RewardModel, load_reward
 
 _HOME = {
     "EndpointModel": "cygnet.lm.endpoint",
     "LocalModel": "cygnet.lm.local",
     "RewardModel": "cygnet.lm.local",
-    "load": "cygnet.lm.local",
+    "load": "cygnet.lm.loading",
     "load_reward": "cygnet.lm.local",
 }
 

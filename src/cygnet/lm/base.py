@@ -1,10 +1,11 @@
 """What every language model offers, here or behind an endpoint. Nothing here imports torch."""
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from cygnet.generation.request import Completion, FinishReason, Sampling
 from cygnet.tokens.chat import Message
@@ -95,6 +96,27 @@ class LanguageModel(ABC):
     name: str
     local: bool = True
 
+    @overload
+    def __call__(self, prompt: Prompt) -> str: ...
+    @overload
+    def __call__(self, prompt: Prompt, kind: type[T], sampling: Sampling = ...) -> T: ...
+    @overload
+    def __call__(self, prompt: Prompt, kind: re.Pattern[str], sampling: Sampling = ...) -> str: ...
+    @overload
+    def __call__(self, prompt: Prompt, kind: Any, sampling: Sampling = ...) -> Any: ...
+    def __call__(self, prompt: Prompt, kind: Any = str, sampling: Sampling | None = None) -> Any:
+        """What the model writes after a prompt, as a value of the type `kind`: it can write nothing else.
+
+        kind: `str`, `int`, `float`, `bool`, a Literal, an Enum, a list of them, a pydantic model, a dataclass, any type
+        of which pydantic knows a JSON schema, or a compiled pattern. sampling: greedy and up to 512 tokens by default.
+
+        Raises UserError for another type, when the tokens ran out before the value was whole, and when a check of the
+        type's own refuses it.
+        """
+        from cygnet.lm.typed import PLAIN, typed_reply  # pydantic is for those who ask for a type
+
+        return typed_reply(self, prompt, kind, sampling or PLAIN)
+
     @abstractmethod
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | Sequence[Sampling] = _DEFAULT, n: int = 1
@@ -105,8 +127,11 @@ class LanguageModel(ABC):
         """
 
     @abstractmethod
-    def stream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> Iterator[str]:
-        """The reply to one prompt in pieces of whole characters, as it is written."""
+    def stream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> Generator[str, None, Reply]:
+        """The reply to one prompt in pieces of whole characters, as it is written.
+
+        What the generator returns at its end (the value of `yield from`) is the whole reply.
+        """
 
     @abstractmethod
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:

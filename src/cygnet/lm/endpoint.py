@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import replace
@@ -28,6 +28,7 @@ from cygnet.lm.wire import (
     read_usage,
     scoring_question,
     split_usage,
+    streamed_reply,
 )
 
 P = ParamSpec("P")
@@ -103,8 +104,8 @@ class EndpointModel(LanguageModel):
         self._fill(replies, asked, short)
         return [[found[i] for i in range(n)] for found in replies]
 
-    def stream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> Iterator[str]:
-        """The reply to one prompt in pieces of whole characters, as it is written.
+    def stream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> Generator[str, None, Reply]:
+        """The reply to one prompt in pieces of whole characters, as it is written; the generator returns all of it.
 
         The ledger gets the server's count at the end; a stream that is left early has none and is entered as a call
         without tokens. Raises UserError when the first piece is asked for, or when the server breaks off.
@@ -113,12 +114,18 @@ class EndpointModel(LanguageModel):
         asked = question(self.name, prompt, sampling)
         body = {**asked.body, "stream": True, "stream_options": {"include_usage": True}}
         began, counted, usage = time.perf_counter(), Json(), Usage(calls=1)
+        choices: list[Json] = []
+        written: list[str] = []
         with self._connection.events(asked.path, body) as events:
             try:
-                yield from pieces(_noting_usage(events, counted))
+                for piece in pieces(_noting(events, counted, choices)):
+                    written.append(piece)
+                    yield piece
                 usage = read_usage(counted, self.prices, 0.0)
             finally:
-                self.ledger.enter(self.name, usage + Usage(seconds=time.perf_counter() - began))
+                usage += Usage(seconds=time.perf_counter() - began)
+                self.ledger.enter(self.name, usage)
+        return streamed_reply(asked, "".join(written), choices, usage)
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
         """Each continuation as the reply to its prompt, with the log-probability of each of its tokens.
@@ -227,9 +234,11 @@ class EndpointModel(LanguageModel):
         return await asyncio.get_running_loop().run_in_executor(self._callers, call)
 
 
-def _noting_usage(events: Iterator[Json], counted: Json) -> Iterator[Json]:
-    """The events, while the server's count among them is put into `counted`."""
+def _noting(events: Iterator[Json], counted: Json, choices: list[Json]) -> Iterator[Json]:
+    """The events, while the server's count among them is put into `counted`, and what else they tell into `choices`."""
     for event in events:
         if event.get("usage"):
             counted["usage"] = event["usage"]
+        found = event.get("choices")
+        choices += [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
         yield event

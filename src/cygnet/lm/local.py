@@ -2,7 +2,7 @@
 
 import codecs
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ class LocalModel(LanguageModel):
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, name: str = "model") -> None:
         self.model, self.tokenizer, self.name = model, tokenizer, name
-        self._engine = Engine(model, tokenizer)
+        # Only models with our chat format were taught how a tool is called.
+        self._engine = Engine(model, tokenizer) if tokenizer.is_own else Engine(model, tokenizer, tool=None)
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | Sequence[Sampling] = _DEFAULT, n: int = 1
@@ -53,18 +54,30 @@ class LocalModel(LanguageModel):
             replies.append([self._reply(item, usage, settings.logprobs is not None) for item, usage in several])
         return replies
 
-    def stream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> Iterator[str]:
-        """The reply to one prompt in pieces of whole characters, as it is written."""
+    def stream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> Generator[str, None, Reply]:
+        """The reply to one prompt in pieces of whole characters, as it is written; the generator returns all of it."""
+        ids, began = self._ids(prompt), time.perf_counter()
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for token in self._engine.stream(self._ids(prompt), sampling):
-            if token != self.tokenizer.end_id:
-                yield decoder.decode(self.tokenizer.decode_bytes([token]))
-        yield decoder.decode(b"", final=True)
+        tokens: list[int] = []
+        for token in self._engine.stream(ids, sampling):
+            # The end of a turn is told when another follows it: after a tool call.
+            told = [*tokens[-1:], token] if tokens and tokens[-1] in self.tokenizer.end_ids else [token]
+            tokens.append(token)
+            if token not in self.tokenizer.end_ids and (piece := decoder.decode(self.tokenizer.decode_bytes(told))):
+                yield piece
+        if rest := decoder.decode(b"", final=True):
+            yield rest
+        room = min(sampling.max_new_tokens, self.model.config.context_length - len(ids))
+        cut = len(tokens) >= room and tokens[-1] not in self.tokenizer.end_ids
+        scored = self._with_logprobs(ids, tokens, sampling) if sampling.logprobs is not None else ()
+        usage = Usage(len(ids), len(tokens), 0, time.perf_counter() - began, calls=1)
+        return Reply(response_text(tokens, self.tokenizer), "length" if cut else "stop", usage, scored)
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
         """Each continuation as the reply to its prompt, with the log-probability of each of its tokens.
 
-        Raises UserError when both together are longer than the model's context.
+        Where nothing at all precedes a token, its log-probability is NaN. Raises UserError when prompt and continuation
+        together are longer than the model's context.
         """
         began = time.perf_counter()
         pairs = [
@@ -121,19 +134,38 @@ class LocalModel(LanguageModel):
 
     def _ids(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
-            return [self.tokenizer.bos_id, *self.tokenizer.encode(prompt)]
+            return [*self.tokenizer.start, *self.tokenizer.encode(prompt)]
         return render_prompt(prompt, self.tokenizer)
 
     @torch.no_grad()
     def _logprobs(self, pairs: list[tuple[list[int], list[int]]]) -> list[list[float]]:
         """Log-probabilities of the second of each pair after the first; rows are padded on the right."""
         rows = pad_sequence([torch.tensor([*prompt, *words]) for prompt, words in pairs], batch_first=True)
-        logprobs = torch.log_softmax(self.model(rows[:, :-1]), dim=-1)
-        of_next = logprobs.gather(-1, rows[:, 1:, None])[..., 0]
-        return [
-            of_next[row, len(prompt) - 1 : len(prompt) + len(words) - 1].tolist()
-            for row, (prompt, words) in enumerate(pairs)
-        ]
+        features = self.model.features(rows)
+        found = []
+        for row, (prompt, words) in enumerate(pairs):
+            first = max(0, len(prompt) - 1)  # a row at a time: logits of a large vocabulary are large
+            logits = self.model.logits(features[row, first : len(prompt) + len(words) - 1])
+            after = rows[row, first + 1 : len(prompt) + len(words), None]
+            values: list[float] = torch.log_softmax(logits, dim=-1).gather(-1, after)[:, 0].tolist()
+            found.append(values if prompt or not words else [float("nan"), *values])
+        return found
+
+    @torch.no_grad()
+    def _with_logprobs(self, prompt: list[int], tokens: list[int], sampling: Sampling) -> tuple[Token, ...]:
+        """The tokens of a streamed reply with log-probabilities at the sampling temperature, read once more."""
+        logits = self.model.logits(self.model.features(torch.tensor([[*prompt, *tokens[:-1]]]))[0, len(prompt) - 1 :])
+        logprobs = torch.log_softmax(logits / (sampling.temperature or 1.0), dim=-1)
+        best = logprobs.topk(sampling.logprobs or 0, dim=-1)
+        text = self.tokenizer.decode
+        return tuple(
+            Token(
+                text([token]), float(row[token]), tuple((text([i]), value) for i, value in zip(*likeliest, strict=True))
+            )
+            for token, row, *likeliest in zip(
+                tokens, logprobs, best.indices.tolist(), best.values.tolist(), strict=True
+            )
+        )
 
     def _reply(self, completion: Completion, usage: Usage, with_tokens: bool) -> Reply:
         tokens = self._tokens(completion) if with_tokens else ()
@@ -166,14 +198,14 @@ class RewardModel:
         return [float(value) for value in (raw - self.model.mean) / self.model.scale]
 
 
-def load(folder: Path) -> LocalModel:
+def load_folder(folder: Path, name: str | None = None) -> LocalModel:
     """Open a language model folder. Raises UserError when it is missing, damaged or of another kind."""
-    return LocalModel(*load_language_model(folder), name=str(folder))
+    return LocalModel(*load_language_model(folder), name=name or str(folder))
 
 
-def load_reward(folder: Path) -> RewardModel:
+def load_reward(folder: Path | str) -> RewardModel:
     """Open a reward model folder. Raises UserError when it is missing, damaged or of another kind."""
-    return RewardModel(*load_scalar_model(folder))
+    return RewardModel(*load_scalar_model(Path(folder)))
 
 
 def _ids_of(reply: Reply) -> list[int]:

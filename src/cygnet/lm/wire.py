@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 from cygnet.errors import UserError
+from cygnet.generation.constraint import Constraint
 from cygnet.generation.request import FinishReason, Sampling
 from cygnet.lm.base import Prompt, Reply, Token, Usage
 from cygnet.lm.ledger import FREE, Prices
@@ -80,6 +81,8 @@ def question(model: str, prompt: Prompt, sampling: Sampling) -> Question:
         body["min_p"] = sampling.min_p
     if sampling.repetition_penalty != 1.0:
         body |= {"repetition_penalty": sampling.repetition_penalty, "repeat_penalty": sampling.repetition_penalty}
+    if sampling.constraint is not None:
+        body["response_format"] = _response_format(sampling.constraint)
     if isinstance(prompt, str):
         return Question(TEXT, {**body, "prompt": prompt, **_logprobs_of_text(sampling.logprobs)}, sampling.logprobs)
     return Question(
@@ -106,6 +109,20 @@ def read_replies(asked: Question, answer: Json) -> list[Reply]:
         return [_reply(asked, choice) for choice in answer["choices"]]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"the endpoint's answer to {asked.path} is {_strange(answer)}") from error
+
+
+def streamed_reply(asked: Question, text: str, choices: Sequence[Json], usage: Usage) -> Reply:
+    """The whole reply of a stream, out of the choices in its events. Raises UserError like `read_replies`."""
+    ends = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
+    finish: FinishReason = "stop" if ends and ends[-1] in _ENDED else "length"
+    if asked.top is None:
+        return Reply(text, finish, usage)
+    told = [choice for choice in choices if choice.get("logprobs")] or [Json()]  # without any: told as always
+    try:
+        tokens = tuple(token for choice in told for token in _tokens(choice, asked.top))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"the endpoint's answer to {asked.path} is {_strange(told[0])}") from error
+    return Reply(text, finish, usage, tokens)
 
 
 def read_usage(answer: Json, prices: Prices, seconds: float) -> Usage:
@@ -143,6 +160,18 @@ def pieces(events: Iterable[Json]) -> Iterator[str]:
                 yield piece
     if rest := decoder.decode(b"", final=True):
         yield rest
+
+
+def _response_format(constraint: Constraint) -> Json:
+    """A constraint in the one form that endpoints share; others would be ignored by some of them without a word."""
+    beyond = {constraint.kind: constraint.kind != "json", "after": constraint.after, "lead": constraint.lead}
+    if refused := [name for name, there in beyond.items() if there]:
+        raise UserError(
+            f"an endpoint can be held to a JSON schema from the first token on, not to {refused[0]!r} of a constraint: "
+            "use Constraint.json alone, or a model on this machine."
+        )
+    schema = {"name": "answer", "strict": True, "schema": json.loads(constraint.source)}
+    return {"type": "json_schema", "json_schema": schema}
 
 
 _FIELD = {True: "content", False: "text"}

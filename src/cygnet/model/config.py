@@ -4,11 +4,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from cygnet.errors import UserError
+from cygnet.model.rope import RopeScaling, read_rope
+
+# What transformers calls the classes of each architecture.
+FAMILIES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+
+# Fields that would change what is computed, and the values with which they don't.
+_NEUTRAL = {
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "mlp_bias": False,
+    "attention_dropout": 0.0,
+    "use_sliding_window": False,
+    "rope_interleaved": False,
+    "partial_rotary_factor": 1.0,
+    "quantization_config": None,
+}
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Shape of a Qwen3-style decoder. Sizes are counts; `rope_theta` and `norm_eps` as in the Qwen3 config."""
+    """Shape of a Llama, Qwen2 or Qwen3 decoder. Sizes are counts; `rope_theta` and `norm_eps` as in their configs.
+
+    qk_norm: queries and keys are normalized with a gain (Qwen3). qkv_bias: their projections and the values' have a
+    bias (Qwen2). tied: the output matrix is the embedding matrix.
+    """
 
     vocab_size: int
     context_length: int
@@ -20,10 +40,23 @@ class ModelConfig:
     ffn_width: int
     rope_theta: float = 10_000.0
     norm_eps: float = 1e-6
+    qk_norm: bool = True
+    qkv_bias: bool = False
+    tied: bool = True
+    rope_scaling: RopeScaling | None = None
 
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads:
             raise UserError(f"{self.heads} attention heads can't share {self.kv_heads} key-value heads evenly.")
+        if self.head_width % 2:
+            raise UserError(f"heads of {self.head_width} numbers can't be rotated in pairs.")
+        if self.qk_norm and self.qkv_bias:
+            raise UserError("no architecture known here has both normalized queries and biases.")
+
+    @property
+    def family(self) -> str:
+        """The `model_type` of the architecture that has these parts."""
+        return "qwen3" if self.qk_norm else "qwen2" if self.qkv_bias else "llama"
 
     @classmethod
     def from_depth(cls, depth: int, vocab_size: int, context_length: int) -> "ModelConfig":
@@ -43,9 +76,9 @@ class ModelConfig:
         )
 
     def to_huggingface(self) -> dict[str, Any]:
-        """The fields of a Qwen3 `config.json`, embeddings tied."""
-        return {
-            "model_type": "qwen3",
+        """The fields of a `config.json`."""
+        fields = {
+            "model_type": self.family,
             "vocab_size": self.vocab_size,
             "max_position_embeddings": self.context_length,
             "num_hidden_layers": self.layers,
@@ -58,36 +91,69 @@ class ModelConfig:
             "rms_norm_eps": self.norm_eps,
             "hidden_act": "silu",
             "attention_bias": False,
-            "tie_word_embeddings": True,
+            "tie_word_embeddings": self.tied,
             "dtype": "float32",
         }
+        return fields | ({"rope_scaling": self.rope_scaling.to_huggingface()} if self.rope_scaling else {})
 
     @classmethod
     def from_huggingface(cls, config: dict[str, Any]) -> "ModelConfig":
-        """Read a Qwen3 `config.json`, older or newer. Raises UserError for another architecture or a missing field."""
-        if config.get("model_type") != "qwen3" or not config.get("tie_word_embeddings", False):
-            raise UserError(f"only tied Qwen3 models load here so far, not {config.get('model_type')!r}.")
+        """Read a `config.json` of the Llama, Qwen2 or Qwen3 family, older or newer.
+
+        Raises UserError for another architecture, a missing field, and a setting that can't be represented.
+        """
+        family = config.get("model_type")
+        if family not in FAMILIES:
+            raise UserError(f"models of the types {', '.join(FAMILIES)} load here, not {family!r}.")
+        _check_neutral(config)
+        config = _complete(config)
         try:
+            rope_theta, rope_scaling = read_rope(config)
             return cls(
-                vocab_size=config["vocab_size"],
-                context_length=config["max_position_embeddings"],
-                layers=config["num_hidden_layers"],
-                width=config["hidden_size"],
-                heads=config["num_attention_heads"],
-                kv_heads=config["num_key_value_heads"],
-                head_width=config["head_dim"],
-                ffn_width=config["intermediate_size"],
-                rope_theta=_rope_theta(config),
-                norm_eps=config["rms_norm_eps"],
+                vocab_size=_count(config, "vocab_size"),
+                context_length=_count(config, "max_position_embeddings"),
+                layers=_count(config, "num_hidden_layers"),
+                width=_count(config, "hidden_size"),
+                heads=_count(config, "num_attention_heads"),
+                kv_heads=_count(config, "num_key_value_heads"),
+                head_width=_count(config, "head_dim"),
+                ffn_width=_count(config, "intermediate_size"),
+                rope_theta=rope_theta,
+                norm_eps=float(config["rms_norm_eps"]),
+                qk_norm=family == "qwen3",
+                qkv_bias=family == "qwen2",
+                tied=bool(config["tie_word_embeddings"]),
+                rope_scaling=rope_scaling,
             )
         except KeyError as error:
             raise UserError(f"the model's config.json lacks {error}.") from error
 
 
-def _rope_theta(config: dict[str, Any]) -> float:
-    """The base of the rotations: transformers 5 writes it into `rope_parameters`, older versions beside the rest."""
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind != "default":
-        raise UserError(f"only unscaled rotary positions load here so far, not {kind!r}.")
-    return float(rope["rope_theta"] if "rope_theta" in rope else config["rope_theta"])
+def _check_neutral(config: dict[str, Any]) -> None:
+    for name, neutral in _NEUTRAL.items():
+        if config.get(name) not in (None, neutral):
+            raise UserError(f"the model's config.json sets {name}, which can't be represented here: {config[name]!r}.")
+    if any(kind != "full_attention" for kind in config.get("layer_types") or ()):
+        raise UserError(
+            "the model has layers that look at a window only (layer_types), which can't be represented here."
+        )
+
+
+def _complete(config: dict[str, Any]) -> dict[str, Any]:
+    """With the values of transformers' classes where a file says nothing."""
+    said = {name: value for name, value in config.items() if value is not None}
+    assumed: dict[str, Any] = {"tie_word_embeddings": False}
+    if said["model_type"] == "llama":
+        assumed |= {"num_key_value_heads": said.get("num_attention_heads"), "rope_theta": 10_000.0}
+    if said["model_type"] == "qwen3":
+        assumed["head_dim"] = 128
+    elif "hidden_size" in said and "num_attention_heads" in said:
+        assumed["head_dim"] = _count(said, "hidden_size") // _count(said, "num_attention_heads")
+    return assumed | said
+
+
+def _count(config: dict[str, Any], name: str) -> int:
+    value = config[name]
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UserError(f"the model's config.json has {name} = {value!r}, which should be a whole number from 1 on.")
+    return value

@@ -1,6 +1,7 @@
 """A Qwen3-style decoder: RMSNorm before each part, rotary positions, QK-norm with a gain, SwiGLU, tied embeddings.
 
-Parameter names are those of transformers' Qwen3, so a state dict is a Hugging Face checkpoint as it stands.
+Llama's and Qwen2's parts, which models from elsewhere have, are its variants: no QK-norm, biases, untied embeddings.
+Parameter names are those of transformers, so a state dict is a Hugging Face checkpoint as it stands.
 Shapes: B rows, T positions, D width, H heads, K key-value heads, E head width, V vocabulary.
 """
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cygnet.model.config import ModelConfig
+from cygnet.model.rope import RopeScaling
 
 # Start of the QK-norm gains: with heads of 32, gains of 1 bound attention logits by 5.7, too soft to look one token up
 # among a hundred. Measured, one seed: with 1.7 key-value recall appeared within 1.2M places, with 1 not (lab notes).
@@ -30,9 +32,15 @@ class KeyValueCache(Protocol):
 
 
 def linear(x: Tensor, *layers: nn.Linear) -> Tensor:
-    """Apply bias-free layers side by side as one matrix product, in `x`'s dtype; master weights stay float32."""
+    """Apply layers side by side as one matrix product, in `x`'s dtype; master weights stay float32.
+
+    All of them have a bias, or none.
+    """
     weight = layers[0].weight if len(layers) == 1 else torch.cat([layer.weight for layer in layers])
-    return F.linear(x, weight.to(x.dtype))
+    bias = None
+    if layers[0].bias is not None:
+        bias = torch.cat([layer.bias for layer in layers]).to(x.dtype)
+    return F.linear(x, weight.to(x.dtype), bias)
 
 
 class RMSNorm(nn.Module):
@@ -49,18 +57,18 @@ class RMSNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Causal attention with rotary positions and normalized queries and keys."""
+    """Causal attention with rotary positions; queries and keys are normalized if the shape says so."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.shape = (config.heads, config.kv_heads, config.head_width)
         query_width, kv_width = config.heads * config.head_width, config.kv_heads * config.head_width
-        self.q_proj = nn.Linear(config.width, query_width, bias=False)
-        self.k_proj = nn.Linear(config.width, kv_width, bias=False)
-        self.v_proj = nn.Linear(config.width, kv_width, bias=False)
+        self.q_proj = nn.Linear(config.width, query_width, bias=config.qkv_bias)
+        self.k_proj = nn.Linear(config.width, kv_width, bias=config.qkv_bias)
+        self.v_proj = nn.Linear(config.width, kv_width, bias=config.qkv_bias)
         self.o_proj = nn.Linear(query_width, config.width, bias=False)
-        self.q_norm = RMSNorm(config.head_width, config.norm_eps)
-        self.k_norm = RMSNorm(config.head_width, config.norm_eps)
+        self.q_norm = RMSNorm(config.head_width, config.norm_eps) if config.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(config.head_width, config.norm_eps) if config.qk_norm else nn.Identity()
 
     def forward(
         self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, layer: int
@@ -173,18 +181,26 @@ class Backbone(nn.Module):
 
     def _rotations(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         if dtype not in self._rotation_cache:
-            cos, sin = rotations(self.config.context_length, self.config.head_width, self.config.rope_theta)
+            config = self.config
+            cos, sin = rotations(config.context_length, config.head_width, config.rope_theta, config.rope_scaling)
             device = self.model.embed_tokens.weight.device
             self._rotation_cache[dtype] = cos.to(device, dtype), sin.to(device, dtype)
         return self._rotation_cache[dtype]
 
 
 class Transformer(Backbone):
-    """A decoder that predicts the next token; its output matrix is its embedding matrix."""
+    """A decoder that predicts the next token; its output matrix is its embedding matrix, unless the two are untied."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        if not config.tied:
+            self.lm_head = nn.Linear(config.width, config.vocab_size, bias=False)
+            _initialize(self.lm_head)
 
     def logits(self, features: Tensor) -> Tensor:
         """[..., D] features → [..., V] float32 logits."""
-        return F.linear(features, self.model.embed_tokens.weight.to(features.dtype)).float()
+        output = self.model.embed_tokens if self.config.tied else self.lm_head
+        return F.linear(features, output.weight.to(features.dtype)).float()
 
     def forward(self, tokens: Tensor, positions: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """[B, T] token ids → [B, T, V] float32 logits of the next token."""
@@ -209,9 +225,11 @@ class ScalarModel(Backbone):
         return F.linear(self.features(tokens, positions, mask).float(), self.score.weight)[..., 0]
 
 
-def rotations(length: int, width: int, theta: float) -> tuple[Tensor, Tensor]:
+def rotations(length: int, width: int, theta: float, scaling: RopeScaling | None = None) -> tuple[Tensor, Tensor]:
     """Cosines and sines [length, width] of rotary positions (Su et al. 2021), halves paired as in Llama."""
     frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
+    if scaling is not None:
+        frequencies = torch.tensor([scaling.slow_down(frequency) for frequency in frequencies.tolist()])
     angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies).repeat(1, 2)
     return angles.cos(), angles.sin()
 
@@ -238,8 +256,9 @@ def _look_back(trunk: Trunk, config: ModelConfig) -> None:
     query = torch.zeros(config.head_width)
     query[: min(_FASTEST, config.head_width // 2)] = 1.0  # the fastest rotations tell neighbors apart
     query = F.normalize(query, dim=0)
-    attention = trunk.layers[0].self_attn
-    group = config.heads // config.kv_heads
+    first = trunk.layers[0]
+    assert isinstance(first, Block)
+    attention, group = first.self_attn, config.heads // config.kv_heads
     for head in range(min(_LOOKED_BACK, config.kv_heads)):
         key = rotate(query, (cos[head + 1], sin[head + 1]))
         _point(attention.q_proj.weight, range(head * group, (head + 1) * group), query, direction)
@@ -255,5 +274,7 @@ def _point(weight: Tensor, heads: range, output: Tensor, direction: Tensor) -> N
 def _initialize(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=module.in_features**-0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Embedding):
         nn.init.normal_(module.weight, std=_EMBEDDING_STD)

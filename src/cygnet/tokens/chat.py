@@ -1,5 +1,6 @@
 """Conversations as token ids, with a mask that says which tokens the assistant wrote.
 
+Models from elsewhere write them by their own templates (`tokens/template.py`); what follows here is the format of ours.
 A message is OpenAI's: {"role": "system" | "user" | "assistant" | "tool", "content": str}. A tool call is an
 assistant message whose `tool_calls[0].function.arguments` is {"code": expression}.
 """
@@ -57,6 +58,10 @@ def render(messages: Sequence[Message], tokenizer: "Tokenizer") -> Rendered:
 
     Raises UserError for an unknown role, content that is not text, or a tool call of another shape than `tool_call`'s.
     """
+    if not tokenizer.is_own:
+        from cygnet.tokens.template import render_with_template  # a model of ours needs no jinja2
+
+        return render_with_template(messages, tokenizer)
     ids, mask = [tokenizer.bos_id], [False]
     for message in messages:
         words = tokenizer.encode(_words(message))
@@ -69,6 +74,10 @@ def render(messages: Sequence[Message], tokenizer: "Tokenizer") -> Rendered:
 
 def render_prompt(messages: Sequence[Message], tokenizer: "Tokenizer") -> list[int]:
     """Ids of a conversation that now waits for the assistant: an exact prefix of the finished conversation's ids."""
+    if not tokenizer.is_own:
+        from cygnet.tokens.template import render_prompt_with_template
+
+        return render_prompt_with_template(messages, tokenizer)
     return [*render(messages, tokenizer).ids, tokenizer.id_of("<|assistant|>")]
 
 
@@ -89,7 +98,7 @@ def last_turn(response: str) -> str:
 
 def response_text(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
     """What the assistant (and its tool) wrote after the prompt: special tokens by name, less the last end-of-turn."""
-    kept = ids[:-1] if ids and ids[-1] == tokenizer.end_id else ids
+    kept = ids[:-1] if ids and ids[-1] in tokenizer.end_ids else ids
     return tokenizer.decode(kept)
 
 

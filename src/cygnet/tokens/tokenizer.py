@@ -11,6 +11,7 @@ from tokenizers import Tokenizer as BpeTokenizer
 from cygnet.errors import UserError
 from cygnet.files import write_json
 from cygnet.tokens.chat import CHAT_TEMPLATE
+from cygnet.tokens.conventions import Conventions, read_conventions
 
 BOS, END, PAD = "<|bos|>", "<|end|>", "<|pad|>"
 SYSTEM, USER, ASSISTANT, TOOL, PYTHON = "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|python|>"
@@ -27,32 +28,55 @@ class Tokenizer:
 
     Special tokens are only ever written by the chat format: the same characters in a user's text are encoded as
     ordinary text, so a prompt can't forge a turn.
+
+    A tokenizer from elsewhere comes with the `conventions` of its model. start: ids put before a document. end_id: ends
+    a turn. end_ids: all ids at which a model may end what it writes. special_tokens: their names.
+
+    Raises UserError for a tokenizer that is not byte-level BPE, or has neither our special tokens nor conventions.
     """
 
-    def __init__(self, bpe: BpeTokenizer) -> None:
+    def __init__(self, bpe: BpeTokenizer, conventions: Conventions | None = None) -> None:
+        if not isinstance(bpe.model, models.BPE):
+            raise UserError(f"the tokenizer is {type(bpe.model).__name__}: only byte-level BPE loads here.")
         bpe.encode_special_tokens = True  # "<|end|>" inside text is text
         self._bpe = bpe
-        self.vocab_size: int = bpe.get_vocab_size()
-        missing = [token for token in SPECIAL_TOKENS if bpe.token_to_id(token) is None]
-        if missing:
-            raise UserError(f"the tokenizer lacks the special tokens {', '.join(missing)}: it was not made by cygnet.")
-        self.pad_id, self.bos_id, self.end_id = (self.id_of(token) for token in (PAD, BOS, END))
+        self.conventions = conventions
+        self._added = bpe.get_added_tokens_decoder()
+        self.vocab_size: int = max(bpe.get_vocab().values(), default=-1) + 1
+        if conventions is None:
+            missing = [token for token in SPECIAL_TOKENS if bpe.token_to_id(token) is None]
+            if missing:
+                raise UserError(f"the tokenizer lacks the special tokens {', '.join(missing)}: not made by cygnet.")
+            self.pad_id, self.bos_id, self.end_id = (self.id_of(token) for token in (PAD, BOS, END))
+            self.start, self.end_ids = [self.bos_id], frozenset({self.end_id})
+        else:
+            self.pad_id, self.bos_id, self.end_id = conventions.pad_id, conventions.bos_id, conventions.ends[0]
+            self.start, self.end_ids = list(conventions.start), frozenset(conventions.ends)
+        self.special_tokens = [token.content for token in self._added.values() if token.special]
         self.hash = hashlib.sha256(bpe.to_str().encode()).hexdigest()
         self._bytes = [self._bytes_of(token_id) for token_id in range(self.vocab_size)]
         self._byte_ids = {token: i for i, token in reversed(list(enumerate(self._bytes))) if len(token) == 1}
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
-        """Open `folder/tokenizer.json`. Raises UserError when it isn't there or isn't a tokenizer."""
+        """Open `folder/tokenizer.json`, and what stands beside it if it is not one of ours.
+
+        Raises UserError when it isn't there, isn't a tokenizer, or isn't byte-level BPE.
+        """
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise UserError(f"{path} does not exist: expected a tokenizer or model folder.")
         try:
-            return cls(BpeTokenizer.from_file(str(path)))
+            bpe = BpeTokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
-            if isinstance(error, UserError):
-                raise
             raise UserError(f"{path} is not a tokenizer: {error}") from error
+        own = all(bpe.token_to_id(token) is not None for token in SPECIAL_TOKENS)
+        return cls(bpe, None if own else read_conventions(folder, bpe))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether cygnet made it: then it has the tokens of our chat format, the tool's among them."""
+        return self.conventions is None
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json and tokenizer_config.json (with the chat template), as transformers reads them."""
@@ -60,7 +84,7 @@ class Tokenizer:
         self._bpe.encode_special_tokens = False
         self._bpe.save(str(folder / "tokenizer.json"))
         self._bpe.encode_special_tokens = True
-        write_json(folder / "tokenizer_config.json", _CONFIG)
+        write_json(folder / "tokenizer_config.json", self.conventions.config if self.conventions else _CONFIG)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`, without special tokens. Raises UserError for text that can't be written as UTF-8."""
@@ -87,8 +111,11 @@ class Tokenizer:
         return ids + self.encode("".join(run))
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The exact bytes that `ids` stand for; special tokens are written by name."""
-        return b"".join(self._bytes[i] for i in ids)
+        """The exact bytes that `ids` stand for; special tokens are written by name.
+
+        Ids beyond the vocabulary stand for nothing: models from elsewhere have a few, to make their number round.
+        """
+        return b"".join(self._bytes[i] if i < self.vocab_size else b"" for i in ids)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of `ids`; bytes that are not UTF-8 become U+FFFD. Special tokens are written by name."""
@@ -103,15 +130,19 @@ class Tokenizer:
 
     def byte_lengths(self) -> list[int]:
         """Bytes of text each id stands for; 0 for special tokens. The denominator of bits per byte."""
-        return [0 if i < len(SPECIAL_TOKENS) else len(token) for i, token in enumerate(self._bytes)]
+        special = {i for i, token in self._added.items() if token.special}
+        return [0 if i in special else len(token) for i, token in enumerate(self._bytes)]
 
     def _bytes_of(self, token_id: int) -> bytes:
         token = self._bpe.id_to_token(token_id)
         if token is None:
             raise UserError(f"the tokenizer has no token {token_id}: its ids must run from 0 without gaps.")
-        if token in SPECIAL_TOKENS:
+        if token_id in self._added:
             return token.encode()
-        return bytes(_BYTE_OF_CHARACTER[character] for character in token)
+        try:
+            return bytes(_BYTE_OF_CHARACTER[character] for character in token)
+        except KeyError as error:
+            raise UserError(f"the tokenizer has the token {token!r}: only byte-level BPE loads here.") from error
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:

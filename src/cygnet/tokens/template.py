@@ -1,0 +1,125 @@
+"""Conversations as a model from elsewhere wants them: written by its own Jinja template.
+
+A template's special tokens are told from the same characters in what people say: those are marked before the template
+sees them, so a prompt can't forge a turn here either.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from jinja2 import Template, TemplateError
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from cygnet.errors import UserError
+from cygnet.tokens.chat import Message, Rendered, read_messages
+
+if TYPE_CHECKING:
+    from cygnet.tokens.tokenizer import Tokenizer
+
+_NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]  # Unicode keeps them free for such uses
+
+
+def render_with_template(messages: Sequence[Message], tokenizer: "Tokenizer") -> Rendered:
+    """Ids and assistant mask of whole messages; the token that ends the assistant's turn is theirs too.
+
+    Raises UserError when the template refuses the messages, or writes a turn otherwise once others follow it.
+    """
+    writer = _Writer(messages, tokenizer)
+    ids: list[int] = []
+    mask: list[bool] = []
+    written = ""
+    for number, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        before, after = writer.text(number, waiting=True), writer.text(number + 1)
+        if not (before.startswith(written) and after.startswith(before)):
+            raise UserError("the model's chat template rewrites earlier turns, so they can't be told apart.")
+        context, turn = writer.ids(before[len(written) :]), writer.ids(after[len(before) :])
+        own = 1 + max((at for at, token in enumerate(turn) if token in tokenizer.end_ids), default=len(turn) - 1)
+        ids += context + turn
+        mask += [False] * len(context) + [True] * own + [False] * (len(turn) - own)
+        written = after
+    whole = writer.text(len(messages))
+    if not whole.startswith(written):
+        raise UserError("the model's chat template rewrites earlier turns, so they can't be told apart.")
+    rest = writer.ids(whole[len(written) :])
+    return Rendered(ids + rest, mask + [False] * len(rest))
+
+
+def render_prompt_with_template(messages: Sequence[Message], tokenizer: "Tokenizer") -> list[int]:
+    """Ids of a conversation that now waits for the assistant. Raises UserError when the template refuses it."""
+    writer = _Writer(messages, tokenizer)
+    return writer.ids(writer.text(len(messages), waiting=True))
+
+
+class _Writer:
+    """Writes the first few of some messages, and turns what it wrote into ids."""
+
+    def __init__(self, messages: Sequence[Message], tokenizer: "Tokenizer") -> None:
+        conventions = tokenizer.conventions
+        assert conventions is not None
+        if conventions.template is None:
+            raise UserError("this model has no chat template: it continues texts. Give it a text, not messages.")
+        said = json.dumps(read_messages(list(messages)), ensure_ascii=False)
+        self._mark = next(mark for mark in _NONCHARACTERS if mark not in said)
+        self._tokenizer, self._names = tokenizer, conventions.names
+        longest_first = sorted(tokenizer.special_tokens, key=len, reverse=True)
+        self._specials = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
+        self._template = _compile(conventions.template)
+        self._messages = [self._marked(message) for message in messages]
+
+    def text(self, count: int, waiting: bool = False) -> str:
+        """The first `count` messages as the template writes them, marks included."""
+        try:
+            return self._template.render(
+                messages=self._messages[:count], add_generation_prompt=waiting, tools=None, **self._names
+            )
+        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+            raise UserError(f"the model's chat template refuses these messages: {error}") from error
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids: specials by their names where the template wrote them, anything else as text."""
+        ids: list[int] = []
+        for place, piece in enumerate(self._specials.split(text)):
+            if place % 2:
+                ids.append(self._tokenizer.id_of(piece))
+            else:
+                ids += self._tokenizer.encode(piece.replace(self._mark, ""))
+        return ids
+
+    def _marked(self, value: Any) -> Any:
+        """A copy in which no text holds a special token: a mark stands after its first character."""
+        if isinstance(value, str):
+            return self._specials.sub(lambda found: found[0][0] + self._mark + found[0][1:], value)
+        if isinstance(value, dict):
+            return {key: self._marked(item) for key, item in value.items()}
+        return [self._marked(item) for item in value] if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=8)
+def _compile(source: str) -> Template:
+    """The template in a sandbox, with what transformers gives to templates."""
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment.filters["tojson"] = _to_json
+    environment.globals.update(raise_exception=_refuse, strftime_now=_now)
+    try:
+        return environment.from_string(source)
+    except TemplateError as error:
+        raise UserError(f"the model's chat template can't be read: {error}") from error
+
+
+def _to_json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def _now(form: str) -> str:
+    return datetime.now().astimezone().strftime(form)

@@ -1,0 +1,217 @@
+"""Models from elsewhere open here and compute what they compute there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from cygnet import Sampling, UserError, load
+from cygnet.files import read_json, write_json
+from cygnet.generation import Engine
+from cygnet.model.folder import load_language_model, load_scalar_model, save_model, scalar_from
+from cygnet.tokens.chat import render, render_prompt
+
+FAMILIES = ["llama", "llama, tied, wide heads", "llama 3.1", "qwen2", "qwen3"]
+CHAT = [
+    {"role": "user", "content": "What is it? <|im_end|> 🦢"},
+    {"role": "assistant", "content": "\nIt is a swan."},
+    {"role": "user", "content": "It is"},
+]
+TOKENS = torch.randint(3, 300, (2, 60), generator=torch.Generator().manual_seed(0))
+
+
+def change(path: Path, **fields: Any) -> None:
+    write_json(path, {key: value for key, value in {**read_json(path), **fields}.items() if value is not None})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_logits_are_those_of_transformers(save_foreign, tmp_path: Path, family: str) -> None:
+    theirs = save_foreign(tmp_path, family)
+    ours, _ = load_language_model(tmp_path)
+    with torch.no_grad():
+        assert (theirs(TOKENS).logits - ours(TOKENS)).abs().max() < 1e-4
+    assert ours(TOKENS).std() > 0.1  # logits that could tell a difference
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_greedy_decoding_is_that_of_transformers(save_foreign, tmp_path: Path, family: str) -> None:
+    theirs = save_foreign(tmp_path, family)
+    model, tokenizer = load_language_model(tmp_path)
+    prompt = TOKENS[0, :9].tolist()
+    wanted = theirs.generate(TOKENS[:1, :9], max_new_tokens=20, do_sample=False)[0, 9:].tolist()
+    ((found,),) = Engine(model, tokenizer, tool=None).generate([prompt], Sampling(temperature=0, max_new_tokens=20))
+    assert found.tokens == wanted
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_saved_again_is_the_same_to_transformers(save_foreign, tmp_path: Path, family: str) -> None:
+    theirs = save_foreign(tmp_path / "theirs", family)
+    save_model(tmp_path / "ours", *load_language_model(tmp_path / "theirs"))
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "ours", dtype=torch.float32)
+    assert type(again) is type(theirs)
+    with torch.no_grad():
+        assert (theirs(TOKENS).logits - again(TOKENS).logits).abs().max() < 1e-4
+    assert again.generation_config.eos_token_id == [2, 0]
+    chat = AutoTokenizer.from_pretrained(tmp_path / "ours").apply_chat_template(CHAT[1:], return_dict=False)
+    assert chat == AutoTokenizer.from_pretrained(tmp_path / "theirs").apply_chat_template(CHAT[1:], return_dict=False)
+
+
+def test_a_reward_model_can_start_from_an_untied_one(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path / "model", "llama")
+    model, tokenizer = load_language_model(tmp_path / "model")
+    save_model(tmp_path / "reward", scalar_from(model), tokenizer)
+    reward, _ = load_scalar_model(tmp_path / "reward")
+    torch.testing.assert_close(reward.features(TOKENS), model.features(TOKENS))
+
+
+def test_several_files_are_one_model(save_foreign, tmp_path: Path) -> None:
+    theirs = save_foreign(tmp_path, "llama", max_shard_size="100KB")
+    shards = sorted(path.name for path in tmp_path.glob("model-*.safetensors"))
+    assert len(shards) > 1
+    ours, _ = load_language_model(tmp_path)
+    with torch.no_grad():
+        assert (theirs(TOKENS).logits - ours(TOKENS)).abs().max() < 1e-4
+    (tmp_path / shards[1]).unlink()
+    with pytest.raises(UserError, match=f"{shards[1]} does not exist"):
+        load_language_model(tmp_path)
+    write_json(tmp_path / "model.safetensors.index.json", {"weight_map": {"lm_head.weight": "../elsewhere"}})
+    with pytest.raises(UserError, match="does not say in which files of the folder"):
+        load_language_model(tmp_path)
+
+
+def test_a_conversation_is_written_by_the_models_own_template(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path, "llama")
+    _, tokenizer = load_language_model(tmp_path)
+    ids = render_prompt(CHAT, tokenizer)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    assert tokenizer.decode(ids) == theirs.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
+    assert ids.count(tokenizer.id_of("<|im_end|>")) == 3  # what a user writes ends no turn
+    honest = [{**message, "content": message["content"].replace("<|im_end|>", "")} for message in CHAT]
+    wanted = theirs.apply_chat_template(honest, add_generation_prompt=True, return_dict=False)
+    assert render_prompt(honest, tokenizer) == wanted
+
+
+def test_the_mask_covers_what_the_assistant_says(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path, "llama")
+    _, tokenizer = load_language_model(tmp_path)
+    ids, mask = render(CHAT, tokenizer)
+    assert tokenizer.decode([token for token, own in zip(ids, mask, strict=True) if own]) == "\nIt is a swan.<|im_end|>"
+    assert ids[: mask.index(True)] == render_prompt(CHAT[:1], tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        (None, "has no chat template: it continues texts"),
+        ("{{ raise_exception('only one question') }}", "refuses these messages: only one question"),
+        ("{% if %}", "can't be read"),
+        ("{{ messages.__class__.__mro__ }}", "refuses these messages: access to attribute '__class__'"),
+    ],
+)
+def test_a_template_that_does_not_serve_is_explained(
+    save_foreign, tmp_path: Path, template: str | None, message: str
+) -> None:
+    save_foreign(tmp_path, "llama")
+    (tmp_path / "chat_template.jinja").unlink()
+    change(tmp_path / "tokenizer_config.json", chat_template=template)
+    with pytest.raises(UserError, match=message):
+        render_prompt(CHAT, load_language_model(tmp_path)[1])
+
+
+def test_a_template_that_rewrites_earlier_turns_gives_no_mask(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path, "llama")
+    template = "{% for message in messages %}{{ loop.length ~ message.content }}{% endfor %}"
+    (tmp_path / "chat_template.jinja").write_text(template)
+    _, tokenizer = load_language_model(tmp_path)
+    assert tokenizer.decode(render_prompt(CHAT[2:], tokenizer)) == "1It is"
+    with pytest.raises(UserError, match="rewrites earlier turns"):
+        render(CHAT, tokenizer)
+
+
+def test_any_of_its_ends_ends_a_reply(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path, "llama")
+    model = load(tmp_path)
+    assert model.tokenizer.end_ids == {0, 2}
+    for end in (0, 2):
+        sampling = Sampling(max_new_tokens=5, logit_bias={end: 100.0})
+        ((reply,),) = model.generate([CHAT], sampling)
+        assert (reply.text, reply.finish_reason, reply.completion.tokens) == ("", "stop", [end])
+        assert list(model.stream(CHAT, sampling)) == []
+
+
+def test_ids_beyond_the_vocabulary_stand_for_nothing(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path, "llama")
+    model = load(tmp_path)
+    ((reply,),) = model.generate(["It"], Sampling(max_new_tokens=3, logit_bias={319: 100.0}))
+    assert (reply.text, reply.completion.tokens) == ("", [319] * 3)
+
+
+def test_the_first_token_of_a_text_may_have_no_probability(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path, "llama")
+    model = load(tmp_path)
+    first, *others = model.score([""], ["What is it?"])[0].tokens
+    assert first.logprob != first.logprob
+    ids = model.tokenizer.encode("What is it?")
+    logprobs = model.model(torch.tensor([ids]))[0].detach().log_softmax(-1)
+    wanted = [float(logprobs[place, token]) for place, token in enumerate(ids[1:])]
+    assert [token.logprob for token in others] == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"model_type": "mamba"}, "models of the types llama, qwen2, qwen3 load here, not 'mamba'"),
+        ({"architectures": ["LlamaForQuestionAnswering"]}, "holds LlamaForQuestionAnswering, not a language model"),
+        ({"attention_bias": True}, "sets attention_bias, which can't be represented here: True"),
+        ({"hidden_act": "gelu"}, "sets hidden_act, .* 'gelu'"),
+        ({"quantization_config": {"quant_method": "gptq"}}, "sets quantization_config"),
+        ({"layer_types": ["sliding_attention"] * 2}, "look at a window only"),
+        ({"num_hidden_layers": "two"}, "has num_hidden_layers = 'two', which should be a whole number"),
+        ({"num_hidden_layers": 3}, "model.layers.2.self_attn.q_proj.weight is missing"),
+        ({"num_hidden_layers": 1}, "model.layers.1.* is not known"),
+        ({"hidden_size": 32, "head_dim": 16}, "has the shape"),
+        ({"tie_word_embeddings": True}, "lm_head.weight is not known"),
+        ({"vocab_size": 200}, "its tokenizer has 282 tokens but the model 200"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "not 'yarn'"),
+        ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "rotate a part of each head"),
+    ],
+)
+def test_what_cannot_be_represented_is_refused_by_name(
+    save_foreign, tmp_path: Path, fields: dict[str, Any], message: str
+) -> None:
+    save_foreign(tmp_path, "llama")
+    change(tmp_path / "config.json", **fields)
+    with pytest.raises(UserError, match=message):
+        load(tmp_path)
+
+
+def test_tokenizers_of_other_kinds_are_refused(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path, "llama")
+    tokenizer = json.loads((tmp_path / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["▁swan"] = tokenizer["model"]["vocab"].pop("~")
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(UserError, match="has the token '▁swan': only byte-level BPE loads here"):
+        load(tmp_path)
+    tokenizer["model"] = {"type": "WordLevel", "vocab": {"swan": 0, "<unk>": 1}, "unk_token": "<unk>"}
+    tokenizer["added_tokens"] = []
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(UserError, match="the vocabulary lacks|the tokenizer is WordLevel"):
+        load(tmp_path)
+
+
+def test_pickled_weights_are_refused(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path, "llama")
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+    with pytest.raises(UserError, match="its weights are pickled"):
+        load(tmp_path)
+
+
+def test_damaged_weights_are_named(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path, "llama")
+    data = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(data[:-100])
+    with pytest.raises(UserError, match="model.safetensors is damaged"):
+        load(tmp_path)

@@ -1,0 +1,135 @@
+"""GGUF files, written by the library of the format's makers."""
+
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer as BpeTokenizer
+
+from cygnet import UserError, load
+from cygnet.model.folder import load_language_model
+from cygnet.model.gguf import unpack
+from cygnet.tokens.chat import render_prompt
+
+TOKENS = torch.randint(3, 300, (2, 60), generator=torch.Generator().manual_seed(0))
+CHAT = [{"role": "user", "content": "What is it? <|im_end|>"}]
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def shuffled(rows: np.ndarray, heads: int) -> np.ndarray:
+    """The rows of a Llama's heads as llama.cpp has them: halves interleaved."""
+    return rows.reshape(heads, 2, -1, rows.shape[-1]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def write(path: Path, folder: Path, family: str, bpe: BpeTokenizer, template: str, **settings: Any) -> None:
+    """A folder as a GGUF file, in float32."""
+    model, _ = load_language_model(folder)
+    config = model.config
+    writer = gguf.GGUFWriter(path, settings.pop("architecture", family))
+    writer.add_block_count(config.layers)
+    writer.add_context_length(config.context_length)
+    writer.add_embedding_length(config.width)
+    writer.add_feed_forward_length(config.ffn_width)
+    writer.add_head_count(config.heads)
+    writer.add_head_count_kv(config.kv_heads)
+    writer.add_key_length(config.head_width)
+    writer.add_layer_norm_rms_eps(config.norm_eps)
+    writer.add_rope_freq_base(config.rope_theta)
+    writer.add_tokenizer_model(settings.pop("model", "gpt2"))
+    writer.add_tokenizer_pre(settings.pop("pre", "gpt-2"))
+    vocabulary = sorted(bpe.get_vocab(), key=bpe.token_to_id)
+    padding = [f"[PAD{number}]" for number in range(config.vocab_size - len(vocabulary))]
+    writer.add_token_list([*vocabulary, *padding])
+    kinds = [3 if token.startswith("<|") else 1 for token in vocabulary]
+    writer.add_token_types([*kinds, *[5] * len(padding)])
+    writer.add_token_merges(merges_of(bpe))
+    writer.add_eos_token_id(2)
+    writer.add_pad_token_id(0)
+    writer.add_chat_template(template)
+    for name, value in settings.items():
+        writer.add_uint32(f"{family}.{name}", value)
+    table = gguf.get_tensor_name_map(gguf.MODEL_ARCH[family.upper()], config.layers)
+    for name, tensor in model.state_dict().items():
+        values = tensor.numpy()
+        if family == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+            values = shuffled(values, config.heads if "q_proj" in name else config.kv_heads)
+        suffix = name.rpartition(".")[2]
+        writer.add_tensor(f"{table.get_name(name.removesuffix(f'.{suffix}'))}.{suffix}", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def merges_of(bpe: BpeTokenizer) -> list[str]:
+    import json
+
+    return [" ".join(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
+
+
+@pytest.fixture
+def written(save_foreign, foreign: BpeTokenizer, tmp_path: Path):
+    def written(family: str = "llama", **settings: Any) -> Path:
+        save_foreign(tmp_path / "folder", family)
+        template = (tmp_path / "folder/chat_template.jinja").read_text()
+        write(tmp_path / "swan.gguf", tmp_path / "folder", family, foreign, template, **settings)
+        return tmp_path / "swan.gguf"
+
+    return written
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+def test_it_is_the_model_that_was_packed(written, tmp_path: Path, family: str) -> None:
+    path = written(family)
+    wanted, theirs = load_language_model(tmp_path / "folder")
+    found = load(str(path))
+    assert found.name == "swan"
+    with torch.no_grad():
+        assert (wanted(TOKENS) - found.model(TOKENS)).abs().max() < 1e-5
+    text = "What is it?  It's a swan 🦢 123\n"
+    assert found.tokenizer.encode(text) == theirs.encode(text)
+    assert render_prompt(CHAT, found.tokenizer) == render_prompt(CHAT, theirs)
+    assert found.tokenizer.end_id == theirs.end_id
+
+
+def test_it_is_unpacked_once(written, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written()
+    folder = unpack(path)
+    assert f"unpacking swan.gguf once, into {folder}" in capsys.readouterr().err
+    before = (folder / "model.safetensors").stat().st_mtime_ns
+    path = path.rename(path.with_name("other.gguf"))
+    assert unpack(path) == folder  # it is known by its contents
+    assert capsys.readouterr().err == ""
+    assert (folder / "model.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"architecture": "mamba"}, "holds a model of the type 'mamba'"),
+        ({"model": "llama"}, "its tokenizer is of the kind 'llama'; only byte-level BPE"),
+        ({"pre": "dolphin"}, "its tokenizer cuts text like 'dolphin'"),
+        ({"expert_count": 8}, "it sets expert_count"),
+        ({"rope.dimension_count": 8}, "it sets rope.dimension_count = 8, but its heads are 16 wide"),
+    ],
+)
+def test_what_cannot_be_represented_is_refused_by_name(written, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load(str(written(**settings)))
+
+
+@pytest.mark.parametrize("kept", [0, 3, 100, 0.5, 0.999])
+def test_a_file_that_is_cut_off_is_named(written, tmp_path: Path, kept: float) -> None:
+    path = written()
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data)) if 0 < kept < 1 else int(kept)])
+    with pytest.raises(UserError, match="swan.gguf is not a whole GGUF file"):
+        load(path)
+    assert not (tmp_path / "cache").exists()
