@@ -115,7 +115,7 @@ class Engine:
 
     def _follow(self, row: Row, token: int) -> None:
         """At the end of its turn a row calls its tool or is finished; before, its constraint may write something."""
-        if token != self.tokenizer.end_id:
+        if token not in self.tokenizer.end_ids:
             row.obey(token)
             return
         call = self._tool_call(row)

@@ -32,15 +32,17 @@ class KeyValueCache(Protocol):
 
 
 def linear(x: Tensor, *layers: nn.Linear) -> Tensor:
-    """Apply layers side by side as one matrix product, in `x`'s dtype; master weights stay float32.
+    """Apply layers side by side, in `x`'s dtype; master weights stay float32. All of them have a bias, or none.
 
-    All of them have a bias, or none.
+    In training that is one matrix product. In decoding, where weights are read for a few tokens only, putting them
+    together would cost more than that saves.
     """
+    if len(layers) > 1 and not torch.is_grad_enabled():
+        return torch.cat([linear(x, layer) for layer in layers], dim=-1)
     weight = layers[0].weight if len(layers) == 1 else torch.cat([layer.weight for layer in layers])
-    bias = None
-    if layers[0].bias is not None:
-        bias = torch.cat([layer.bias for layer in layers]).to(x.dtype)
-    return F.linear(x, weight.to(x.dtype), bias)
+    biases: list[Tensor | None] = [layer.bias for layer in layers]
+    given = [bias.to(x.dtype) for bias in biases if bias is not None]
+    return F.linear(x, weight.to(x.dtype), torch.cat(given) if given else None)
 
 
 class RMSNorm(nn.Module):
