@@ -70,7 +70,7 @@ def test_files_names_every_key(tiny_run: Path, root: Path) -> None:
 
 def test_dependencies_are_all_explained(root: Path) -> None:
     page = (root / "docs/explanation/dependencies.md").read_text()
-    explained = dict(re.findall(r"^\| (\w+) \| (\d[\w.]*) \|", page, re.MULTILINE))
+    explained = dict(re.findall(r"^\| ([\w-]+) \| (\d[\w.]*) \|", page, re.MULTILINE))
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     pins = dict(line.split("==") for line in (root / "constraints.txt").read_text().splitlines() if "==" in line)
     assert explained == {name: pins[name] for name in (text.split(">=")[0] for text in project["dependencies"])}

@@ -1,5 +1,6 @@
 """A language model of our own as an embedder: the mean of its last hidden states."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,17 +27,19 @@ class FolderEmbedder(Embedder):
 
     def __init__(self, folder: Path) -> None:
         self._model, self._tokenizer = load_language_model(folder)
-        self.name = f"language model {sha256_of(folder / 'model.safetensors')[:16]}"
+        weights = "".join(sha256_of(path) for path in sorted(folder.glob("*.safetensors")))
+        self.name = f"language model {hashlib.sha256(weights.encode()).hexdigest()[:16]}"
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """N texts → [N, D], of length 1."""
-        stretch = self._model.config.context_length - 1
+        start_ids = self._tokenizer.start
+        stretch = self._model.config.context_length - len(start_ids)
         windows: list[list[int]] = []
         owners: list[int] = []
         for owner, text in enumerate(texts):
             ids = self._tokenizer.encode(text)
             for start in range(0, len(ids), stretch):
-                windows.append([self._tokenizer.bos_id, *ids[start : start + stretch]])
+                windows.append([*start_ids, *ids[start : start + stretch]])
                 owners.append(owner)
         sums = np.zeros((len(texts), self._model.config.width), dtype=np.float64)
         order = sorted(range(len(windows)), key=lambda index: len(windows[index]))
@@ -47,11 +50,11 @@ class FolderEmbedder(Embedder):
 
     @torch.no_grad()
     def _sums(self, windows: list[list[int]]) -> Vectors:
-        """For each window the sum of the states after its first token, which is the same in all."""
+        """For each window the sum of the states of the text's tokens; what begins every text is left out."""
         rows = pad_sequence([torch.tensor(window) for window in windows], batch_first=True)
         states = self._model.features(rows).float()  # causal: what pads on the right is not seen
         lengths = torch.tensor([len(window) for window in windows])
         places = torch.arange(rows.shape[1])
-        inside = (places >= 1) & (places < lengths[:, None])
+        inside = (places >= len(self._tokenizer.start)) & (places < lengths[:, None])
         sums: Vectors = (states * inside[:, :, None]).sum(1).numpy()
         return sums
