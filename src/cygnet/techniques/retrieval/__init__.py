@@ -7,6 +7,7 @@ from cygnet.techniques.retrieval.dial import Setting, dial_table, measure_dial
 from cygnet.techniques.retrieval.retrieve import PROMPTS, RELIANCES, Reliance, Retrieve
 from cygnet.techniques.retrieval.search import Hit, Index, Searcher
 from cygnet.techniques.retrieval.store import Chunk
+from cygnet.techniques.retrieval.tool import search_tool
 
 __all__ = [
     "PROMPTS",  # what `Retrieve` says to the model, by reliance
@@ -26,4 +27,5 @@ __all__ = [
     "dial_table",  # the settings as a table
     "measure_dial",  # every setting on the same items
     "says",  # whether a text has some words on end
+    "search_tool",  # searching as a tool, for agents
 ]
