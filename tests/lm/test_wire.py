@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cygnet.errors import UserError
+from cygnet.generation.constraint import Constraint
 from cygnet.generation.request import Sampling
 from cygnet.lm.base import Usage
 from cygnet.lm.ledger import Prices
@@ -37,6 +38,33 @@ def test_every_setting_is_sent_under_the_servers_name_for_it() -> None:
         "logprobs": True,
         "top_logprobs": 2,
     }
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+
+
+def test_a_json_schema_is_sent_as_the_format_of_the_response() -> None:
+    for prompt in ("A", CHAT):
+        body = question("swan", prompt, Sampling(constraint=Constraint.json(SCHEMA))).body
+        json_schema = {"name": "answer", "strict": True, "schema": SCHEMA}
+        assert body["response_format"] == {"type": "json_schema", "json_schema": json_schema}
+    plain = question("swan", "A", Sampling())
+    assert plain.key != question("swan", "A", Sampling(constraint=Constraint.json(SCHEMA))).key
+
+
+@pytest.mark.parametrize(
+    ("constraint", "name"),
+    [
+        (Constraint.regex("a"), "regex"),
+        (Constraint.choice(["a"]), "choice"),
+        (Constraint.lark('start: "a"'), "lark"),
+        (Constraint.json(SCHEMA, after="so:"), "after"),
+        (Constraint("json", "{}", lead=" "), "lead"),
+    ],
+)
+def test_constraints_that_some_servers_would_ignore_are_refused(constraint: Constraint, name: str) -> None:
+    with pytest.raises(UserError, match=f"not to '{name}'"):
+        question("swan", "A", Sampling(constraint=constraint))
 
 
 def test_fields_that_only_some_servers_know_are_not_sent_unless_they_are_set() -> None:
