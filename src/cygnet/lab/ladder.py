@@ -1,0 +1,206 @@
+"""The ladder: what is tried, in order. "First get the best result, then make it cheap" (Karpathy, State of GPT, 2023).
+
+A rung is a name and a function from what is known so far to a technique, or to the reason why there is none. To add a
+rung, write its function and put it into `LADDER`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from cygnet.generation.request import Sampling
+from cygnet.lab.readers import ReadChoice, Reader, ReadJson, ReadNumber
+from cygnet.lab.selectors import Similar
+from cygnet.lab.task import Task
+from cygnet.lm.base import LanguageModel
+from cygnet.techniques import (
+    BestOf,
+    ChainOfThought,
+    Chat,
+    Document,
+    FewShot,
+    FewShotChainOfThought,
+    LowMargin,
+    Persona,
+    Plain,
+    Reflect,
+    Route,
+    Technique,
+    Vote,
+)
+from cygnet.techniques.forms import Form
+
+_ANSWER_IS = "The answer is"
+
+
+@dataclass
+class Footing:
+    """What a rung builds on.
+
+    measured: the techniques so far by rung, best first; only those that answer in one go. worth: of all rungs so far.
+    """
+
+    task: Task
+    lm: LanguageModel
+    measured: dict[str, Technique] = field(default_factory=dict)
+    worth: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Technique:
+        """The best technique so far that answers in one go; of equal ones the earlier, which is the simpler."""
+        return self.measured[max(self.measured, key=lambda name: self.worth[name])]
+
+    @property
+    def template(self) -> str:
+        """The question with the instructions, unless they did harm."""
+        told = self.worth.get("instructions")
+        return "{question}" if told is not None and told < self.worth["plain"] else self.task.template
+
+    @property
+    def form(self) -> Form:
+        """How the model is spoken to."""
+        return Document() if self.task.config.asking.form == "document" else Chat()
+
+    @property
+    def reader(self) -> Reader:
+        """How an answer is read."""
+        return self.task.check.reader
+
+    @property
+    def short(self) -> Sampling:
+        """For answers alone."""
+        return Sampling(temperature=0.0, max_new_tokens=self.task.config.asking.max_new_tokens)
+
+    @property
+    def long(self) -> Sampling:
+        """For reasoning."""
+        return Sampling(temperature=0.0, max_new_tokens=self.task.config.asking.reasoning_tokens)
+
+    @property
+    def logprobs(self) -> bool:
+        """Whether the model tells log-probabilities."""
+        return self.lm.local or self.task.config.asking.logprobs
+
+
+class Rung(NamedTuple):
+    """name: as it is shown. build: the technique, or why it is left out. single: it answers in one go."""
+
+    name: str
+    build: Callable[[Footing], Technique | str]
+    single: bool = False
+
+
+def plain(at: Footing) -> Technique | str:
+    """The question alone."""
+    return Plain(at.lm, at.form, parse=at.reader, sampling=at.short)
+
+
+def instructions(at: Footing) -> Technique | str:
+    """What to do with the question, before it."""
+    if at.task.template == "{question}":
+        return "no asking.instructions"
+    return Plain(at.lm, at.form, at.task.template, at.reader, at.short)
+
+
+def persona(at: Footing) -> Technique | str:
+    """An expert on the topic is asked."""
+    asking = at.task.config.asking
+    if not asking.topic:
+        return "no asking.topic"
+    return Persona(Plain(at.lm, at.form, at.template, at.reader, at.short), asking.topic, asking.persona)
+
+
+def few_shot(at: Footing) -> Technique | str:
+    """The same examples before every question."""
+    examples = at.task.items.pool[: at.task.config.asking.shots]
+    if not examples:
+        return "no examples to show"
+    return FewShot(at.lm, examples, None, at.form, at.template, shown=_as_read(at), parse=at.reader, sampling=at.short)
+
+
+def few_shot_similar(at: Footing) -> Technique | str:
+    """Before every question the examples most like it."""
+    pool, shots = at.task.items.pool, at.task.config.asking.shots
+    if len(pool) <= shots:
+        return "no more examples than are shown"
+    return FewShot(
+        at.lm, pool, Similar(shots), at.form, at.template, shown=_as_read(at), parse=at.reader, sampling=at.short
+    )
+
+
+def chain_of_thought(at: Footing) -> Technique | str:
+    """Think step by step, then say the answer, in two requests."""
+    reader = replace(at.reader, after="", first_line=not isinstance(at.reader, ReadJson))
+    return ChainOfThought(
+        at.lm, at.form, at.template, extract=_extract(at.reader), parse=reader, sampling=at.long, extraction=at.short
+    )
+
+
+def few_shot_chain_of_thought(at: Footing) -> Technique | str:
+    """Examples that reason."""
+    reasoned = [example for example in at.task.items.pool if example.reasoning.strip()]
+    examples = tuple(reasoned[: at.task.config.asking.shots])
+    if not examples:
+        return "no example to show has reasoning"
+    marker = at.reader.after or _ANSWER_IS
+    reader = replace(at.reader, after=marker)
+    shown = f"{{reasoning}}\n{marker} {{answer}}"
+    return FewShotChainOfThought(
+        at.lm, examples, None, at.form, at.template, shown=shown, parse=reader, sampling=at.long
+    )
+
+
+def vote(at: Footing) -> Technique | str:
+    """The majority of several answers of the best so far."""
+    asking = at.task.config.asking
+    return Vote(at.best, asking.samples, temperature=asking.temperature)
+
+
+def reflection(at: Footing) -> Technique | str:
+    """ "Did you meet the assignment?": with the check's own words where it needs no right answer."""
+    return Reflect(at.best, at.task.check.verifier, form=at.form, parse=at.reader, sampling=at.long)
+
+
+def best_of_n(at: Footing) -> Technique | str:
+    """Several answers, of which the check picks one, or else the model's own log-probability."""
+    asking, verifier = at.task.config.asking, at.task.check.verifier
+    if verifier is None and not at.logprobs:
+        return "nothing to judge by: the check needs the right answer, and asking.logprobs is not set"
+    return BestOf(at.best, asking.samples, verifier or "mean", asking.temperature)
+
+
+def route(at: Footing) -> Technique | str:
+    """Answer fast, and vote only where some token of the fast answer was a close call."""
+    if not at.logprobs:
+        return "asking.logprobs is not set, so no margin is known"
+    asking = at.task.config.asking
+    return Route(at.best, Vote(at.best, asking.samples, temperature=asking.temperature), LowMargin())
+
+
+LADDER = (
+    Rung("plain", plain, single=True),
+    Rung("instructions", instructions, single=True),
+    Rung("persona", persona, single=True),
+    Rung("few-shot", few_shot, single=True),
+    Rung("few-shot, similar", few_shot_similar, single=True),
+    Rung("chain of thought", chain_of_thought, single=True),
+    Rung("chain of thought, few-shot", few_shot_chain_of_thought, single=True),
+    Rung("vote", vote),
+    Rung("reflection", reflection),
+    Rung("best of n", best_of_n),
+    Rung("route", route),
+)
+
+
+def _extract(reader: Reader) -> str:
+    """Leads from the reasoning to the answer (Kojima et al. 2022)."""
+    if isinstance(reader, ReadNumber):
+        return "Therefore, the answer (arabic numerals) is"
+    if isinstance(reader, ReadChoice):
+        return f"Therefore, among {', '.join(reader.choices)}, the answer is"
+    return "Therefore, the answer as a JSON object is" if isinstance(reader, ReadJson) else "Therefore, the answer is"
+
+
+def _as_read(at: Footing) -> str:
+    """An example's answer, written as it will be looked for."""
+    return f"{at.reader.after.strip()} {{answer}}" if at.reader.after else "{answer}"

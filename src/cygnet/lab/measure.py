@@ -1,0 +1,122 @@
+"""One technique on all items: asked, kept, graded, summed up."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from cygnet.lab.answers import Answers
+from cygnet.lab.checks import Check
+from cygnet.lab.intervals import Interval, wilson
+from cygnet.lab.items import Item
+from cygnet.lab.meter import Meter
+from cygnet.lab.setting import to_data
+from cygnet.lm.base import Usage
+from cygnet.techniques.base import Answer, Ask, Program, Technique, relay, run_programs
+
+_BATCH = 32  # items that a model on this machine answers together; the most that a kill can cost
+
+
+@dataclass(frozen=True)
+class Graded:
+    """An item, its answer, and what is wrong with it, if anything."""
+
+    item: Item
+    answer: Answer
+    wrong: str | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a rung did on some items, in their order. technique: also as data, in `setting`."""
+
+    rung: str
+    technique: Technique
+    graded: tuple[Graded, ...]
+
+    @cached_property
+    def setting(self) -> dict[str, Any]:
+        """The technique as data."""
+        data: dict[str, Any] = to_data(self.technique)
+        return data
+
+    @property
+    def right(self) -> list[bool]:
+        """Of each item, whether its answer is right."""
+        return [graded.wrong is None for graded in self.graded]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of items answered right."""
+        return sum(self.right) / len(self.graded)
+
+    @property
+    def interval(self) -> Interval:
+        """95 % interval of the accuracy."""
+        return wilson(sum(self.right), len(self.graded))
+
+    @property
+    def usage(self) -> Usage:
+        """Of all answers together."""
+        return sum((graded.answer.usage for graded in self.graded), Usage())
+
+    @property
+    def cost(self) -> float:
+        """Of an answer: money where there are prices, else tokens, else calls where nobody counts tokens."""
+        usage = self.usage
+        return (usage.cost or usage.tokens or usage.calls) / len(self.graded)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What measuring takes: the model, the kept answers, the check, a seed, and who is told of every answer."""
+
+    lm: Meter
+    answers: Answers
+    check: Check
+    seed: int
+    told: Callable[[], None]
+
+    def measure(self, rung: str, technique: Technique, items: Sequence[Item]) -> Measured:
+        """Answer and grade all items; answers that are kept are not asked for again.
+
+        Raises UserError, of whatever kind; what was answered before stays kept.
+        """
+        setting = to_data(technique)
+        keys = [self.answers.key(setting, item.question) for item in items]
+        size = _BATCH if self.lm.local else len(items)
+        answers: list[Answer] = []
+        for start in range(0, len(items), size):
+            places = range(start, min(start + size, len(items)))
+            programs = [self._program(rung, technique, items[i].question, keys[i], i) for i in places]
+            answers += self._run(programs)
+        return Measured(rung, technique, tuple(map(self._graded, items, answers)))
+
+    def _graded(self, item: Item, answer: Answer) -> Graded:
+        return Graded(item, answer, self.check.wrong(item.question, item.answer, answer))
+
+    def _run(self, programs: Sequence[Program]) -> list[Answer]:
+        """Run programs; Ctrl-C ends what is asked of an endpoint after the requests that are in flight."""
+        if self.lm.local:
+            return run_programs(self.lm, programs, self.seed)
+        with ThreadPoolExecutor(1) as aside:
+            job = aside.submit(run_programs, self.lm, programs, self.seed)
+            try:
+                return job.result()
+            except BaseException:
+                self.lm.stop("the lab is stopped.")
+                raise
+
+    def _program(self, rung: str, technique: Technique, question: str, key: str, place: int) -> Program:
+        """The answer that is kept, or else the technique's; its random numbers depend on the item's place alone."""
+        kept = self.answers.get(key)
+        if kept is None:
+
+            def numbered(asks: list[Ask]) -> list[Ask]:
+                return [replace(ask, path=(place, *ask.path)) for ask in asks]
+
+            kept = yield from relay(technique.solve(question), numbered)
+            self.answers.put(key, rung, question, kept)
+        self.told()
+        return kept

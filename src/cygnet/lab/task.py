@@ -1,0 +1,52 @@
+"""A task file, read and checked: everything that the lab needs but the model."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cygnet.errors import UserError
+from cygnet.lab.checks import Check, make_check
+from cygnet.lab.config import TaskConfig
+from cygnet.lab.items import Split, read_items, split
+from cygnet.settings.layers import Layer, Table, parse_override
+from cygnet.settings.validate import validate
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task file says, its check, and its examples."""
+
+    config: TaskConfig
+    check: Check
+    items: Split
+
+    @property
+    def template(self) -> str:
+        """The question behind the instructions."""
+        instructions = self.config.asking.instructions.strip()
+        return f"{instructions}\n\n{{question}}" if instructions else "{question}"
+
+
+def load_task(path: Path, overrides: Sequence[str] = ()) -> Task:
+    """Read a task file and its examples; `overrides` are `key=value`, as in `asking.samples=16`.
+
+    Raises:
+        UserError: listing every mistake in the settings, or every broken row of the examples.
+    """
+    layers = [Layer(str(path), {"name": path.stem, **_read(path)}), *map(parse_override, overrides)]
+    config = validate(TaskConfig, layers)
+    check = make_check(config.check, path.parent)
+    items = read_items(path.parent / config.examples, config.columns, check)
+    return Task(config, check, split(items, config.items, config.seed, config.asking.shots))
+
+
+def _read(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist.") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder: name the task file in it.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} can't be read as TOML: {error}") from error

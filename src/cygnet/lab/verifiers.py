@@ -1,0 +1,131 @@
+"""What is wrong with an answer, told without knowing the right one: a technique may use it at work."""
+
+import importlib
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from cygnet.errors import UserError
+from cygnet.techniques.base import Answer
+
+
+class CheckError(UserError):
+    """The user's own function failed: no answer can be judged until it is mended."""
+
+
+@dataclass(frozen=True)
+class FitsSchema:
+    """The answer must be a JSON object that is valid under a JSON schema, given as JSON."""
+
+    schema: str
+
+    def __call__(self, question: str, answer: Answer) -> str | None:  # noqa: ARG002 - a `Check` of techniques
+        """What is wrong, or None."""
+        if answer.value is None:
+            return "There is no complete JSON object in it."
+        errors = _validator(self.schema).iter_errors(answer.value)
+        worst = min(errors, key=lambda error: list(map(str, error.path)), default=None)
+        return None if worst is None else f"{_place(worst.path)}{worst.message}"
+
+
+@dataclass(frozen=True)
+class MatchesPattern:
+    """The answer must have a match of a regular expression."""
+
+    pattern: str
+
+    def __call__(self, question: str, answer: Answer) -> str | None:  # noqa: ARG002 - a `Check` of techniques
+        """What is wrong, or None."""
+        found = answer.value is not None or re.search(self.pattern, answer.text)
+        return None if found else f"It doesn't have the form {self.pattern}"
+
+
+@dataclass(frozen=True)
+class PythonCheck:
+    """A function of one's own, "module:function", called with question and answer; it must not need the right one.
+
+    folder: where the module is looked for first.
+    """
+
+    function: str
+    folder: str = ""
+
+    def __call__(self, question: str, answer: Answer) -> str | None:
+        """What is wrong, or None. Raises CheckError when the function fails."""
+        if answer.value is None:
+            return "There is no answer in it."
+        return verdict(self.function, self.folder, question, str(answer.value))
+
+
+def verdict(name: str, folder: str, *arguments: str | None) -> str | None:
+    """What a function says: None when it returns True or None, else what is wrong in its words.
+
+    Raises CheckError when it can't be found, raises, or returns anything but a bool, None or a string.
+    """
+    try:
+        said = find(name, folder)(*arguments)
+    except UserError:
+        raise
+    except Exception as error:
+        raise CheckError(
+            f"the checker {name} raised {type(error).__name__}: {error}, for the question {arguments[0]!r} and the "
+            f"answer {arguments[1]!r}. Mend it and run again."
+        ) from error
+    if said is None or said is True:
+        return None
+    if said is False:
+        return "It is not right."
+    if isinstance(said, str):
+        return said
+    raise CheckError(f"the checker {name} returned {said!r}: it must return True, False, None or what is wrong.")
+
+
+@cache
+def find(name: str, folder: str) -> Callable[..., Any]:
+    """The function "module:function". Raises CheckError when it isn't there or its module can't be imported."""
+    module, _, function = name.partition(":")
+    if not module or not function:
+        raise CheckError(f'the checker {name!r} is not of the form "module:function".')
+    try:
+        found = getattr(_module(module, Path(folder)), function, None)
+    except Exception as error:
+        raise CheckError(f"the checker's module {module} can't be imported: {type(error).__name__}: {error}") from error
+    if not callable(found):
+        raise CheckError(f"the module {module} has no function {function}.")
+    checker: Callable[..., Any] = found
+    return checker
+
+
+def _module(name: str, folder: Path) -> ModuleType:
+    path = folder / f"{name.replace('.', '/')}.py"
+    if not folder.name or not path.is_file():
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(folder))  # so that it finds what lies beside it
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(folder))
+    return module
+
+
+@cache
+def _validator(schema: str) -> Any:
+    import jsonschema
+
+    parsed = json.loads(schema)
+    return jsonschema.validators.validator_for(parsed, jsonschema.Draft202012Validator)(parsed)
+
+
+def _place(path: Any) -> str:
+    return f"{'.'.join(map(str, path))}: " if path else ""

@@ -1,0 +1,85 @@
+import json
+import tomllib
+
+import pytest
+
+from cygnet.errors import UserError
+from cygnet.lab import ladder
+from cygnet.lab.ladder import LADDER, Footing
+from cygnet.lab.setting import from_data, imports, to_code, to_data
+from cygnet.settings.toml import to_toml
+from cygnet.techniques import ChainOfThought, Persona, Plain, Technique
+
+
+@pytest.fixture
+def techniques(write, rows, adder) -> list[Technique]:
+    """Every rung of the ladder that a task of sums with reasoning has."""
+    from cygnet.lab.task import load_task
+
+    examples = [{**row, "reasoning": f'{row["input"]} It\'s a "sum".'} for row in rows(60)]
+    task = load_task(write(examples), ['asking.topic="sums"', 'check.after="Answer:"'])
+    at = Footing(task, adder())
+    found = []
+    for rung in LADDER:
+        technique = rung.build(at)
+        assert isinstance(technique, Technique), technique
+        at.worth = {**at.worth, rung.name: len(found)}
+        if rung.single:
+            at.measured[rung.name] = technique
+        found.append(technique)
+    return found
+
+
+def test_every_rung_can_be_written_down_and_read_again(techniques) -> None:
+    for technique in techniques:
+        data = to_data(technique)
+        assert from_data(json.loads(json.dumps(data)), technique.lm) == technique
+        assert from_data(tomllib.loads(to_toml({"technique": data}))["technique"], technique.lm) == technique
+
+
+def test_every_rung_as_python_is_the_same_technique(techniques) -> None:
+    for technique in techniques:
+        names = {"lm": technique.lm}
+        exec(imports(technique), names)  # noqa: S102 - it is what a user will run
+        assert eval(to_code(technique), names) == technique  # noqa: S307
+
+
+def test_two_settings_that_ask_otherwise_are_written_otherwise(techniques) -> None:
+    written = [json.dumps(to_data(technique)) for technique in techniques]
+    assert len(set(written)) == len(written)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"is": "Plane"}, "said to be 'Plane', which there isn't. Did you mean Plain?"),
+        ({"is": "Plain", "templat": "x"}, "Plain has no 'templat'. Did you mean template?"),
+        ({"is": "Plain", "lm": "x"}, "Plain has no 'lm'"),
+        ({"is": "Persona", "topic": "x"}, "Persona needs inner."),
+        ({"template": "x"}, "said to be None"),
+        ({"is": "Plain", "template": "x"}, "has no hole {question}"),
+    ],
+)
+def test_a_setting_that_nobody_wrote_is_refused(data, message: str, adder) -> None:
+    with pytest.raises(UserError) as error:
+        from_data(data, adder())
+    assert message in str(error.value)
+
+
+def test_what_is_no_data_is_not_written(adder) -> None:
+    with pytest.raises(TypeError, match="can't be written down"):
+        to_data(Plain(adder(), parse=str.upper))
+
+
+def test_rungs_build_on_what_did_no_harm(task, adder) -> None:
+    at = Footing(task('asking.topic="sums"'), adder())
+    at.measured = {"plain": ladder.plain(at), "instructions": ladder.instructions(at)}
+    at.worth = {"plain": 0.4, "instructions": 0.5}
+    built = ladder.persona(at)
+    assert isinstance(built, Persona)
+    assert built.inner == at.best == at.measured["instructions"]
+    at.worth = {"plain": 0.6, "instructions": 0.5}
+    assert at.best == at.measured["plain"]
+    without = ladder.chain_of_thought(at)
+    assert isinstance(without, ChainOfThought)
+    assert without.template == "{question}"
