@@ -12,6 +12,7 @@ from cygnet import UserError, __version__
 from cygnet.cli import recipe
 from cygnet.cli.chat import chat
 from cygnet.cli.index import index
+from cygnet.cli.lab import lab
 from cygnet.cli.pretrain import pretrain
 from cygnet.cli.rank import rank
 from cygnet.cli.report import report
@@ -36,6 +37,10 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     chat: ("MODEL [KEY=VALUE ...] [--prompt TEXT]", "cygnet chat runs/pocket/rl temperature=0.5"),
     index: ("PLACE ... --out INDEX [--embedder WHICH]", "cygnet index my-texts/ --out texts.index"),
     search: ("INDEX QUERY", "cygnet search texts.index swans"),
+    lab: (
+        "TASK [KEY=VALUE ...] --model MODEL [--out FOLDER] [--dry-run]",
+        "cygnet lab task.toml --model runs/pocket/rl",
+    ),
     report: ("RUN", "cygnet report runs/pocket"),
 }
 
