@@ -18,7 +18,7 @@ def test_index_and_search(cygnet, notes: Path) -> None:
         0,
         [
             "n.index: passages: 1 in all, 0 embedded now; files: 1 new, 0 changed, 0 unchanged, 0 removed.",
-            "Left out, another kind of file (.png): notes/picture.png",
+            "Left out, another kind of file: notes/picture.png",
         ],
     )
     found = cygnet("search", "n.index", "white birds")

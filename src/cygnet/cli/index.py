@@ -22,12 +22,11 @@ def index(
     out:
         The index, one file.
     embedder:
-        What makes vectors, to search by meaning too: minilm, a model folder, or http://host/v1#model. By default
-        none: search is by words. It holds for good.
+        For search by meaning too: minilm, a model folder or http://host/v1#model. It holds for good. [default: none]
     words:
-        Length of a passage at most; 150 by default. It holds for good.
+        Length of a passage at most. It holds for good. [default: 150]
     overlap:
-        Words at most that a passage shares with the one before; 30 by default. It holds for good.
+        Words at most that a passage shares with the one before. It holds for good. [default: 30]
     """
     from cygnet.errors import UserError
     from cygnet.techniques.retrieval.build import build_index

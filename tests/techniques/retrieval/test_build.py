@@ -114,7 +114,7 @@ def test_what_is_left_out_is_counted_with_its_reason(texts: Path, tmp_path: Path
     os.mkfifo(texts / "pipe.txt")
     built = build_index([texts], texts / "n.index", progress=False)  # the index is not among its own files
     assert built.left_out == {
-        "another kind of file (.png)": ["notes/picture.png"],
+        "another kind of file": ["notes/picture.png"],
         "binary: it has zero bytes": ["notes/zero.txt"],
         "empty": ["notes/void.md"],
         "not a file": ["notes/pipe.txt"],
@@ -152,8 +152,15 @@ def test_an_emptied_index_says_so(texts: Path, tmp_path: Path) -> None:
         index.search("swan")
 
 
-@pytest.mark.parametrize("data", [b"not a database, whatever its name says" * 99, b""])
-def test_a_file_that_is_no_index_is_refused(data: bytes, tmp_path: Path, texts: Path) -> None:
+def test_an_empty_file_is_where_an_index_may_be_made(tmp_path: Path, texts: Path) -> None:
+    (tmp_path / "n.index").touch()
+    with pytest.raises(UserError, match="make it anew"):
+        Index(tmp_path / "n.index")
+    assert build_index([texts], tmp_path / "n.index", progress=False).chunks == 4
+
+
+def test_a_file_that_is_no_index_is_refused(tmp_path: Path, texts: Path) -> None:
+    data = b"not a database, whatever its name says" * 99
     (tmp_path / "n.index").write_bytes(data)
     with pytest.raises(UserError, match="index"):
         Index(tmp_path / "n.index")

@@ -65,6 +65,11 @@ def test_both_rankings_are_fused(texts: Path, tmp_path: Path, letters) -> None:
     assert hits[0].bm25 is not None
 
 
+def test_more_can_be_asked_for_than_the_rankings_are_read_by_default(indexed) -> None:
+    with indexed(*(f"swan {number}" for number in range(120))) as index:
+        assert len(index.search("swan", 200)) == 120
+
+
 def test_an_open_index_sees_what_is_added(texts: Path, tmp_path: Path, letters) -> None:
     out = tmp_path / "n.index"
     build_index([texts], out, embedder="letters", progress=False)

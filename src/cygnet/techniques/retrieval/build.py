@@ -57,7 +57,7 @@ def build_index(
     for place in places:
         if not place.exists():
             raise UserError(f"{place} does not exist: name files or folders to index.")
-    is_new = not out.exists()
+    is_new = _is_new(out)
     store, encoder = _open(out, embedder, size)
     try:
         built = _read(store, places, progress)
@@ -101,7 +101,7 @@ def embedder_of(store: Store, address: str | None = None) -> Embedder | None:
 
 def _open(out: Path, address: str | None, size: Size | None) -> tuple[Store, Embedder | None]:
     """The store at `out`, and its embedder if it has one."""
-    if not out.exists():
+    if _is_new(out):
         encoder = None if address in {None, NO_EMBEDDER} else load_embedder(str(address))
         where = str(Path(str(address)).resolve()) if encoder and Path(str(address)).is_dir() else str(address)
         size, name = size or Size(), encoder.name if encoder else NO_EMBEDDER
@@ -119,6 +119,11 @@ def _open(out: Path, address: str | None, size: Size | None) -> tuple[Store, Emb
     except BaseException:
         store.close()
         raise
+
+
+def _is_new(out: Path) -> bool:
+    """Whether there is no index yet; whoever was killed while making one may have left an empty file."""
+    return not out.exists() or (out.is_file() and not out.stat().st_size)
 
 
 def _read(store: Store, places: Sequence[Path], progress: bool) -> Built:

@@ -52,7 +52,7 @@ def read_documents(path: Path, data: bytes) -> list[Document]:
 def read_bytes(path: Path) -> bytes:
     """A file's bytes. Raises LeftOutError for a file of another kind, one that is too large, or can't be read."""
     if path.suffix.lower() not in _READERS:
-        raise LeftOutError(f"another kind of file ({path.suffix.lower() or 'no suffix'})")
+        raise LeftOutError("another kind of file")
     try:
         if not path.is_file():
             raise LeftOutError("not a file")  # a broken link, a pipe: reading it could wait forever

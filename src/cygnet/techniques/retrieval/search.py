@@ -79,11 +79,11 @@ class Index:
             raise UserError(f"k is {k}: ask for at least one passage.")
         if not query.strip():
             raise UserError("the query is empty: say what to look for.")
-        chunks, _ = self.count()
-        if not chunks:
-            raise UserError(f"{self._store.path} is empty: index some files first.")
-        by_words, by_meaning = dict(self.by_words(query)), dict(self.by_meaning(query))
+        deep = max(k, _DEEP)
+        by_words, by_meaning = dict(self.by_words(query, deep)), dict(self.by_meaning(query, deep))
         scores = fuse([by_words, by_meaning])
+        if not scores and not self.count()[0]:
+            raise UserError(f"{self._store.path} is empty: index some files first.")
         best = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[:k]
         return [
             Hit(chunk, scores[chunk.id], by_words.get(chunk.id), by_meaning.get(chunk.id))
