@@ -20,6 +20,7 @@ from cygnet.cli.reward import reward
 from cygnet.cli.rl import rl
 from cygnet.cli.run import run
 from cygnet.cli.search import search
+from cygnet.cli.serve import serve
 from cygnet.cli.sft import sft
 from cygnet.files import why_not_written
 
@@ -35,6 +36,7 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     rl: ("SFT PROMPTS [KEY=VALUE ...] --reward MODEL --out FOLDER", "cygnet rl sft/ prompts.jsonl --reward rm/ -o rl/"),
     rank: ("PROMPTS NAME=MODEL ... [--reward MODEL] --out FOLDER", "cygnet rank prompts.jsonl a=sft/ b=rl/ -o arena/"),
     chat: ("MODEL [KEY=VALUE ...] [--prompt TEXT]", "cygnet chat runs/pocket/rl temperature=0.5"),
+    serve: ("MODEL [--port PORT]", "cygnet serve runs/pocket/rl"),
     index: ("PLACE ... --out INDEX [--embedder WHICH]", "cygnet index my-texts/ --out texts.index"),
     search: ("INDEX QUERY", "cygnet search texts.index swans"),
     lab: (
