@@ -19,7 +19,11 @@ def test_every_rung_is_measured_on_the_same_items_and_says_what_it_took(task, ad
     outcome = up(sums, lm)
     rungs = {rung.rung: rung for rung in outcome.measured}
     assert list(rungs)[:4] == ["plain", "instructions", "few-shot", "few-shot, similar"]
-    assert {rung.rung for rung in outcome.rungs} - set(rungs) == {"persona", "chain of thought, few-shot"}
+    left_out = {rung.rung for rung in outcome.rungs} - set(rungs)
+    assert left_out == {
+        *("persona", "chain of thought, few-shot", "tools"),
+        *("retrieval", "retrieval, passages alone"),
+    }
     for rung in rungs.values():
         assert [graded.item for graded in rung.graded] == list(sums.items.choosing)
         usage = rung.usage
@@ -84,7 +88,7 @@ def test_a_changed_prompt_asks_only_for_what_it_changes(task, adder, up) -> None
     lm = adder(plain=0.0)
     up(task('asking.instructions="Say the sum."'), lm)
     assert lm.asked
-    assert all("Say the sum." in text for text in lm.asked), "plain is not asked again"
+    assert not any(re.fullmatch(r"user: What is \d+ \+ \d+\?", text) for text in lm.asked), "plain is not asked again"
     graded_otherwise = adder()
     up(task('check.after="x"'), graded_otherwise)
     assert graded_otherwise.asked, "how an answer is read decides votes, so it is part of a technique"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from cygnet.lazy import importer
 
 if TYPE_CHECKING:
+    from cygnet.lab.equipment import IndexFile, make_tool
     from cygnet.lab.export import load_technique
     from cygnet.lab.models import find_model
     from cygnet.lab.readers import ReadChoice, ReadJson, ReadNumber, ReadPattern, ReadText
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "FitsSchema": "cygnet.lab.verifiers",
+    "IndexFile": "cygnet.lab.equipment",
     "MatchesPattern": "cygnet.lab.verifiers",
     "PythonCheck": "cygnet.lab.verifiers",
     "ReadChoice": "cygnet.lab.readers",
@@ -28,12 +30,14 @@ _HOME = {
     "find_model": "cygnet.lab.models",
     "load_task": "cygnet.lab.task",
     "load_technique": "cygnet.lab.export",
+    "make_tool": "cygnet.lab.equipment",
     "rehearse": "cygnet.lab.rehearsal",
     "run_lab": "cygnet.lab.run",
 }
 
 __all__ = [
     "FitsSchema",
+    "IndexFile",
     "MatchesPattern",
     "PythonCheck",
     "ReadChoice",
@@ -46,6 +50,7 @@ __all__ = [
     "find_model",
     "load_task",
     "load_technique",
+    "make_tool",
     "rehearse",
     "run_lab",
 ]

@@ -104,7 +104,7 @@ def climb(task: Task, model: Model, folder: Path, watch: Watch, outcome: Climb) 
     bench = Bench(meter, answers, task.check, task.config.seed, watch.answered)
     at = Footing(task, meter)
     for rung in LADDER:
-        built = rung.build(at)
+        built = rung.built(at)
         found: Measured | LeftOut
         if isinstance(built, str):
             found = LeftOut(rung.name, built)

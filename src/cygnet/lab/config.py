@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from cygnet.lab.equipment import ToolName
 from cygnet.settings.section import Section
 
 
@@ -56,6 +57,9 @@ class AskingConfig(Section):
     shots: int = Field(4, ge=0, description="examples shown before a question; 0: none")
     samples: int = Field(8, ge=3, description="answers drawn for a vote, and for the best of n")
     temperature: float = Field(0.7, gt=0, description="of those samples")
+    tools: tuple[ToolName, ...] = Field((), description="what an agent may use")
+    index: str = Field("", description="an index of documents that `cygnet index` made, its path from the task file")
+    passages: int = Field(3, ge=1, description="how many passages from it are shown")
     logprobs: bool = Field(False, description="the endpoint tells log-probabilities (models on this machine do)")
 
     @model_validator(mode="after")

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from cygnet.errors import UserError
 from cygnet.generation.request import Sampling
+from cygnet.lab.equipment import make_tool
 from cygnet.lab.readers import ReadChoice, Reader, ReadJson, ReadNumber
 from cygnet.lab.selectors import Similar
 from cygnet.lab.task import Task
@@ -23,12 +25,16 @@ from cygnet.techniques import (
     LowMargin,
     Persona,
     Plain,
+    ReAct,
     Reflect,
     Route,
     Technique,
+    Transcript,
     Vote,
 )
+from cygnet.techniques.actions import action_grammar
 from cygnet.techniques.forms import Form
+from cygnet.techniques.retrieval.retrieve import Reliance, Retrieve
 
 _ANSWER_IS = "The answer is"
 
@@ -88,6 +94,13 @@ class Rung(NamedTuple):
     name: str
     build: Callable[[Footing], Technique | str]
     single: bool = False
+
+    def built(self, at: Footing) -> Technique | str:
+        """`build`; what can't be built for this task or on this machine is left out too."""
+        try:
+            return self.build(at)
+        except UserError as error:
+            return str(error)
 
 
 def plain(at: Footing) -> Technique | str:
@@ -177,6 +190,28 @@ def route(at: Footing) -> Technique | str:
     return Route(at.best, Vote(at.best, asking.samples, temperature=asking.temperature), LowMargin())
 
 
+def tools(at: Footing) -> Technique | str:
+    """Thoughts and actions; a model on this machine can write no action that is none."""
+    asking = at.task.config.asking
+    if not asking.tools:
+        return "no asking.tools"
+    found = tuple(map(make_tool, asking.tools))
+    sampling = replace(at.long, constraint=action_grammar(found)) if at.lm.local else at.long
+    form = Transcript() if asking.form == "document" else Chat()
+    reader = replace(at.reader, after="", first_line=False)
+    return ReAct(at.lm, found, form, template=f"Question: {at.template}", parse=reader, sampling=sampling)
+
+
+def retrieval(at: Footing) -> Technique | str:
+    """Passages that a search found, and what the model remembers."""
+    return _retrieve(at, "both")
+
+
+def passages_alone(at: Footing) -> Technique | str:
+    """Passages that a search found, and nothing else."""
+    return _retrieve(at, "passages")
+
+
 LADDER = (
     Rung("plain", plain, single=True),
     Rung("instructions", instructions, single=True),
@@ -189,7 +224,18 @@ LADDER = (
     Rung("reflection", reflection),
     Rung("best of n", best_of_n),
     Rung("route", route),
+    Rung("tools", tools),
+    Rung("retrieval", retrieval),
+    Rung("retrieval, passages alone", passages_alone),
 )
+
+
+def _retrieve(at: Footing, reliance: Reliance) -> Technique | str:
+    if at.task.index is None:
+        return "no asking.index"
+    return Retrieve(
+        at.lm, at.task.index, reliance, at.task.config.asking.passages, at.form, parse=at.reader, sampling=at.short
+    )
 
 
 def _extract(reader: Reader) -> str:

@@ -35,7 +35,7 @@ def rehearse(task: Task, local: bool) -> list[Plan]:
     lm = Counting(local)
     at = Footing(task, lm)
     for rung in LADDER:
-        built = rung.build(at)
+        built = rung.built(at)
         if isinstance(built, str):
             plans.append(Plan(rung.name, left_out=built))
             continue

@@ -6,10 +6,12 @@ Techniques are dataclasses, so one walk over their fields does it for all. A new
 import difflib
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any
+from typing import Any, get_args
 
 from cygnet.errors import UserError
+from cygnet.generation.constraint import Constraint
 from cygnet.generation.request import Sampling
+from cygnet.lab.equipment import IndexFile, ToolName, make_tool
 from cygnet.lab.readers import ReadChoice, ReadJson, ReadNumber, ReadPattern, ReadText
 from cygnet.lab.selectors import Similar
 from cygnet.lab.verifiers import FitsSchema, MatchesPattern, PythonCheck
@@ -25,30 +27,39 @@ from cygnet.techniques import (
     LowMargin,
     Persona,
     Plain,
+    ReAct,
     Reflect,
     Route,
     Technique,
+    Transcript,
     Vote,
 )
+from cygnet.techniques.retrieval.retrieve import Retrieve
+from cygnet.techniques.tools.tool import Tool
 
 # What a setting may be made of, by the module that a reader of the exported file imports it from.
 _KINDS: dict[str, tuple[type, ...]] = {
     "cygnet": (Sampling,),
+    "cygnet.generation.constraint": (Constraint,),
     "cygnet.lab": (
         *(ReadChoice, ReadJson, ReadNumber, ReadPattern, ReadText),
-        *(Similar, FitsSchema, MatchesPattern, PythonCheck),
+        *(IndexFile, Similar, FitsSchema, MatchesPattern, PythonCheck),
     ),
     "cygnet.techniques": (
         *(Plain, FewShot, Persona, ChainOfThought, FewShotChainOfThought, Vote, Reflect, BestOf, Route, LowMargin),
-        *(Chat, Document, Example),
+        *(Chat, Document, Example, ReAct, Transcript),
     ),
+    "cygnet.techniques.retrieval": (Retrieve,),
 }
 _BY_NAME = {kind.__name__: kind for kinds in _KINDS.values() for kind in kinds}
+_TOOL = "tool"  # tools are known by their names, as functions are no data
 _WIDTH = 110
 
 
 def to_data(value: Any) -> Any:
     """A technique, or a part of one, as JSON values; objects say under "is" what they are."""
+    if isinstance(value, Tool):
+        return {"is": _TOOL, "name": value.name}
     if is_dataclass(value):
         return {"is": _name(value), **{name: to_data(part) for name, part in _parts(value)}}
     if isinstance(value, list | tuple):
@@ -64,6 +75,8 @@ def from_data(data: Any, lm: LanguageModel) -> Any:
         return tuple(from_data(part, lm) for part in data)
     if not isinstance(data, dict):
         return data
+    if data.get("is") == _TOOL:
+        return _tool(data.get("name"))
     kind = _kind(data.get("is"))
     taken = {field.name: field for field in fields(kind) if field.init}
     given = {name: from_data(part, lm) for name, part in data.items() if name != "is"}
@@ -81,6 +94,8 @@ def from_data(data: Any, lm: LanguageModel) -> Any:
 
 def to_code(value: Any, indent: int = 0) -> str:
     """A technique as a Python expression in which the model is called `lm`."""
+    if isinstance(value, Tool):
+        return f'make_tool("{value.name}")'
     if is_dataclass(value):
         own = {"lm": "lm"} if _asks(value) else {}
         written = own | {name: to_code(part, indent + 4) for name, part in _parts(value)}
@@ -97,6 +112,8 @@ def imports(technique: Technique) -> str:
     lines = []
     for module, kinds in _KINDS.items():
         found = sorted(kind.__name__ for kind in kinds if kind.__name__ in named)
+        if module == "cygnet.lab" and make_tool.__name__ in named:
+            found.append(make_tool.__name__)
         if module == "cygnet":
             found.append("load")
         if found:
@@ -105,7 +122,9 @@ def imports(technique: Technique) -> str:
 
 
 def _names(value: Any) -> Iterator[str]:
-    if is_dataclass(value):
+    if isinstance(value, Tool):
+        yield make_tool.__name__
+    elif is_dataclass(value):
         yield _name(value)
         for _, part in _parts(value):
             yield from _names(part)
@@ -147,6 +166,12 @@ def _kind(name: Any) -> type[Any]:
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UserError(f"a setting is said to be {name!r}, which there isn't.{hint}")
     return _BY_NAME[name]
+
+
+def _tool(name: Any) -> Tool:
+    if name not in get_args(ToolName):
+        raise UserError(f"there is no tool {name!r}, only {', '.join(get_args(ToolName))}.")
+    return make_tool(name)
 
 
 def _bracketed(opening: str, parts: list[str], closing: str, indent: int) -> str:

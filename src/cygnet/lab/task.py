@@ -8,6 +8,7 @@ from pathlib import Path
 from cygnet.errors import UserError
 from cygnet.lab.checks import Check, make_check
 from cygnet.lab.config import TaskConfig
+from cygnet.lab.equipment import IndexFile, find_index
 from cygnet.lab.items import Split, read_items, split
 from cygnet.settings.layers import Layer, Table, parse_override
 from cygnet.settings.validate import validate
@@ -15,11 +16,12 @@ from cygnet.settings.validate import validate
 
 @dataclass(frozen=True)
 class Task:
-    """What a task file says, its check, and its examples."""
+    """What a task file says, its check, its examples, and its index of documents if it has one."""
 
     config: TaskConfig
     check: Check
     items: Split
+    index: IndexFile | None = None
 
     @property
     def template(self) -> str:
@@ -38,7 +40,8 @@ def load_task(path: Path, overrides: Sequence[str] = ()) -> Task:
     config = validate(TaskConfig, layers)
     check = make_check(config.check, path.parent)
     items = read_items(path.parent / config.examples, config.columns, check)
-    return Task(config, check, split(items, config.items, config.seed, config.asking.shots))
+    index = find_index(path.parent / config.asking.index) if config.asking.index else None
+    return Task(config, check, split(items, config.items, config.seed, config.asking.shots), index)
 
 
 def _read(path: Path) -> Table:
