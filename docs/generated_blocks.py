@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "cygnet"
 
 # Top to bottom, as on the page: imports point only downwards.
 ROOMS = (
-    *("cli", "server", "recipe", "arena", "feedback", "evaluation", "techniques", "lm", "stages", "corpus"),
+    *("cli", "server", "recipe", "lab", "arena", "feedback", "evaluation", "techniques", "lm", "stages", "corpus"),
     *("generation", "training", "model", "tokens", "page", "settings"),
 )
 

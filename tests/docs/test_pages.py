@@ -5,17 +5,19 @@ The blocks of a page are carried out in order, in one folder:
 - a block with a title is written to the file of that name;
 - a `python` block is run;
 - a `console` block is what a terminal shows. `$ cygnet …` is run (in this process, with settings that make it small:
-  `smaller`), lines that begin with `> ` are typed in, and output shown below a command must be what it prints, `...`
+  `smaller`; `cygnet serve` in another, until the page ends), lines that begin with `> ` are typed in, and output shown below a command must be what it prints, `...`
   standing for anything. `$ make …` must be a target of the Makefile; `$ source …` is not run; any other command is.
 """
 
 import doctest
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +29,9 @@ BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE |
 ROOT = Path(__file__).parents[2]
 RUNNABLE = {"console", "python"}
 ONLY_SHOWN = {"text", "toml", "json"}
+
+with socket.create_server(("127.0.0.1", 0)) as _free:
+    PORT = _free.getsockname()[1]  # instead of 8000, which may be taken
 
 SMALLER = {
     "pretrain": [
@@ -53,10 +58,22 @@ def test_every_block_of_a_page_is_of_a_known_kind(page: Path) -> None:
     assert len(fences) == 2 * len(opened), "a block is not closed, or it has no language"
 
 
+@pytest.fixture
+def servers() -> Iterator[ExitStack]:
+    """The processes of a page that run until its end."""
+    with ExitStack() as servers:
+        yield servers
+
+
 def test_what_a_page_shows_works(
-    page: Path, workspace: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: Path,
+    workspace: Path,
+    tiny: list[str],
+    servers: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for match in BLOCK.finditer(page.read_text()):
+    for match in BLOCK.finditer(page.read_text().replace("127.0.0.1:8000", f"127.0.0.1:{PORT}")):
         language, title, text = match.groups()
         if title:
             (workspace / title).write_text(text)
@@ -64,7 +81,10 @@ def test_what_a_page_shows_works(
             run([sys.executable, "-c", text])
         elif language == "console":
             for command in commands(text):
-                perform(command, tiny, monkeypatch, capsys)
+                if command.line.startswith("cygnet serve "):
+                    start(command, servers)
+                else:
+                    perform(command, tiny, monkeypatch, capsys)
         elif language == "toml":
             tomllib.loads(text)
 
@@ -75,6 +95,14 @@ def commands(block: str) -> Iterator[Command]:
         line, *rest = part.rstrip("\n").split("\n")
         typed = [text.removeprefix("> ") for text in rest if text.startswith("> ")]
         yield Command(line, typed, [text for text in rest if not text.startswith("> ")])
+
+
+def start(command: Command, servers: ExitStack) -> None:
+    """Start a server, on a port that is free, and see what it says."""
+    arguments = [sys.executable, "-m", *shlex.split(command.line), "--port", str(PORT)]
+    server = servers.enter_context(subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True))
+    servers.callback(server.terminate)
+    assert server.stdout.readline().rstrip() == "\n".join(command.shown)
 
 
 def perform(
@@ -114,6 +142,8 @@ def smaller(arguments: list[str], tiny: list[str]) -> list[str]:
         return [*arguments[:1], *tiny_recipe(rest, tiny)]
     if verb in SMALLER:
         return [*arguments, *SMALLER[verb], "threads=1"]
+    if verb == "lab":
+        return [*arguments, "items.most=50", "asking.samples=3", "asking.max_new_tokens=4", "asking.reasoning_tokens=4"]
     if verb == "chat":
         return [*arguments, "max_new_tokens=16"]
     return arguments
