@@ -11,8 +11,9 @@ _GROWTH = 64  # places: a cache that must grow grows by at least as many
 class Cache:
     """Keys and values [layers, rows, K, places, E]. Every row is filled from its own first place on.
 
-    It grows as it is used. Places beyond what a row has read may hold anything finite: nothing looks at them, and
-    reading on overwrites them. So a cache that has served can serve again.
+    They are float32 whatever the weights are: attention over them is several times as fast as in bfloat16 on a CPU. The
+    cache grows as it is used. Places beyond what a row has read may hold anything finite: nothing looks at them, and
+    reading on overwrites them. So a cache can serve again.
     """
 
     def __init__(self, config: ModelConfig, device: torch.device) -> None:
@@ -72,5 +73,5 @@ class Reading:
         return self._stored(self._keys[layer], keys), self._stored(self._values[layer], values)
 
     def _stored(self, store: Tensor, new: Tensor) -> Tensor:
-        store[self._index[:, None], :, self.places] = new.transpose(1, 2)
+        store[self._index[:, None], :, self.places] = new.transpose(1, 2).to(store.dtype)
         return store[self._rows][:, :, : self._end]

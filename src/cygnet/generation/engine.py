@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from cygnet.errors import UserError
 from cygnet.generation.batch import Batch
@@ -28,8 +29,8 @@ class Engine:
     """Samples continuations of token prompts in batches.
 
     A turn that begins with the Python token is a tool call: its result is put in as a tool message and the
-    assistant goes on. Log-probabilities equal those of the training forward in float32. Beginnings of prompts that
-    were read lately are not read again, unless the model's weights have changed since.
+    assistant goes on. Log-probabilities equal those of the training forward in the weights' precision. Beginnings of
+    prompts that were read lately are not read again, unless the model's weights have changed since.
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, tool: Tool | None = calculate) -> None:
@@ -104,7 +105,11 @@ class Engine:
         return self._grammars.start(sampling.constraint)
 
     def _new_cache(self) -> Cache:
-        return Cache(self.model.config, next(self.model.parameters(), torch.empty(0)).device)
+        return Cache(self.model.config, self._example().device)
+
+    def _example(self) -> Tensor:
+        """A weight, of whose device and precision everything is."""
+        return next(self.model.parameters(), torch.empty(0))
 
     def _batch(self, rows: list[Row], cache: Cache) -> Batch:
         config = self.model.config
@@ -136,12 +141,12 @@ class Engine:
 
     @contextmanager
     def _decoding(self) -> Iterator[None]:
-        """Float32, and nothing remembered of other weights."""
+        """In the precision of the weights, whatever training computes in; and nothing remembered of other weights."""
         weights = version(self.model)
         if weights != self._weights:
             self._prefixes.clear()
             self._weights = weights
-        before, self.model.compute_dtype = self.model.compute_dtype, torch.float32
+        before, self.model.compute_dtype = self.model.compute_dtype, self._example().dtype
         try:
             yield
         finally:

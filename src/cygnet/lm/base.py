@@ -5,13 +5,16 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from cygnet.generation.request import Completion, FinishReason, Sampling
 from cygnet.tokens.chat import Message
 
 # A string is a document to continue; messages are a conversation to answer.
 Prompt = str | Sequence[Message]
+
+# Of the weights of a model on this machine, and of what is computed with them.
+Precision = Literal["float32", "bfloat16"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from cygnet.errors import UserError
 from cygnet.generation import Completion, Engine, Sampling
-from cygnet.lm.base import LanguageModel, Prompt, Reply, Token, Usage
+from cygnet.lm.base import LanguageModel, Precision, Prompt, Reply, Token, Usage
 from cygnet.model.folder import load_language_model, load_scalar_model
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages.reward import score_sequences
@@ -198,9 +198,11 @@ class RewardModel:
         return [float(value) for value in (raw - self.model.mean) / self.model.scale]
 
 
-def load_folder(folder: Path, name: str | None = None) -> LocalModel:
+def load_folder(folder: Path, name: str | None = None, precision: Precision = "float32") -> LocalModel:
     """Open a language model folder. Raises UserError when it is missing, damaged or of another kind."""
-    return LocalModel(*load_language_model(folder), name=name or str(folder))
+    model, tokenizer = load_language_model(folder)
+    model.compute_dtype = getattr(torch, precision)
+    return LocalModel(model.to(model.compute_dtype), tokenizer, name or str(folder))
 
 
 def load_reward(folder: Path | str) -> RewardModel:

@@ -84,9 +84,10 @@ class Attention(nn.Module):
         q, k = rotate(self.q_norm(q), rotation), rotate(self.k_norm(k), rotation)
         if cache is not None:
             k, v = cache.extend(layer, k, v)
+            q = q.to(k.dtype)
         grouped = heads != kv_heads
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
-        return linear(mixed.transpose(1, 2).reshape(rows, length, heads * head_width), self.o_proj)
+        return linear(mixed.transpose(1, 2).reshape(rows, length, heads * head_width).to(x.dtype), self.o_proj)
 
 
 class FeedForward(nn.Module):
