@@ -31,6 +31,7 @@ def test_an_endpoint_is_asked_in_batches_and_answers_in_order(server, monkeypatc
     assert server.bodies[0]["model"] == "small"
     assert server.authorizations[0] == "Bearer secret"
     assert embedder.name == f"small at {server.url}"
+    assert embedder.address == f"{server.url}#small"
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors[:, 0] / vectors[:, 1], [len(text) for text in texts], rtol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
@@ -84,7 +85,7 @@ def test_a_language_model_folder_embeds_the_mean_of_its_states(build, tokenizer,
         mean = np.mean(states, axis=0)
         np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-5)
     assert len(tokenizer.encode(texts[2])) > 7
-    assert load_embedder(str(tmp_path / "model")).name == embedder.name
+    assert load_embedder(embedder.address).name == embedder.name
     save_model(tmp_path / "model", build(seed=1, context_length=8), tokenizer)
     assert load_embedder(str(tmp_path / "model")).name != embedder.name
 

@@ -17,10 +17,12 @@ Vectors = NDArray[np.float32]
 class Embedder(ABC):
     """Makes vectors of texts.
 
-    name: what makes them; vectors of embedders with different names can't be compared.
+    name: what makes them; vectors of embedders with different names can't be compared. address: what `load_embedder`
+    takes to get it again, from any folder.
     """
 
     name: str
+    address: str
 
     @abstractmethod
     def embed(self, texts: Sequence[str]) -> Vectors:

@@ -27,7 +27,7 @@ class EndpointEmbedder(Embedder):
         url, model = parse_address(address)
         if model is None:
             raise UserError(f'{url} may have many models: say which one embeds, as in "{url}#model".')
-        self._model, self.name = model, f"{model} at {url}"
+        self._model, self.name, self.address = model, f"{model} at {url}", f"{url}#{model}"
         self._connection = Connection(url, read_key(key_variable), _PATIENCE, 1)
 
     def embed(self, texts: Sequence[str]) -> Vectors:

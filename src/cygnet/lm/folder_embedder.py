@@ -27,6 +27,7 @@ class FolderEmbedder(Embedder):
 
     def __init__(self, folder: Path) -> None:
         self._model, self._tokenizer = load_language_model(folder)
+        self.address = str(folder.resolve())
         weights = "".join(sha256_of(path) for path in sorted(folder.glob("*.safetensors")))
         self.name = f"language model {hashlib.sha256(weights.encode()).hexdigest()[:16]}"
 

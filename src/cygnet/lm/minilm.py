@@ -36,7 +36,7 @@ _TOGETHER = 32
 class MiniLM(Embedder):
     """The bundled encoder. Raises UserError when its package is not installed, or its files are not the known ones."""
 
-    name = "all-MiniLM-L6-v2"
+    name, address = "all-MiniLM-L6-v2", BUNDLED
 
     def __init__(self) -> None:
         folder = _folder()

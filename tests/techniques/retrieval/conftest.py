@@ -19,7 +19,7 @@ TEXTS = {
 class Letters(Embedder):
     """How often each letter is in a text; remembers what it read."""
 
-    name = "letters"
+    name = address = "letters"
 
     def __init__(self) -> None:
         self.read: list[str] = []

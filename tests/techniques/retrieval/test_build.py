@@ -64,7 +64,7 @@ from cygnet.lm.embedder import Embedder
 from cygnet.techniques.retrieval import build
 
 class Mortal(Embedder):
-    name = "letters"
+    name = address = "letters"
     batches = 0
     def embed(self, texts):
         Mortal.batches += 1

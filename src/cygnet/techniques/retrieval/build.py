@@ -103,10 +103,10 @@ def _open(out: Path, address: str | None, size: Size | None) -> tuple[Store, Emb
     """The store at `out`, and its embedder if it has one."""
     if _is_new(out):
         encoder = None if address in {None, NO_EMBEDDER} else load_embedder(str(address))
-        where = str(Path(str(address)).resolve()) if encoder and Path(str(address)).is_dir() else str(address)
-        size, name = size or Size(), encoder.name if encoder else NO_EMBEDDER
+        where, name = (encoder.address, encoder.name) if encoder else (NO_EMBEDDER, NO_EMBEDDER)
+        size = size or Size()
         out.parent.mkdir(parents=True, exist_ok=True)
-        return Store(out, Settings(where if encoder else NO_EMBEDDER, name, size.words, size.overlap)), encoder
+        return Store(out, Settings(where, name, size.words, size.overlap)), encoder
     store = Store(out)
     try:
         made = store.settings
