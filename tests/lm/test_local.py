@@ -12,6 +12,7 @@ from cygnet.generation import Sampling
 from cygnet.lm import LocalModel, Reply, RewardModel, load, load_reward
 from cygnet.model.folder import save_model
 from cygnet.model.transformer import ScalarModel
+from cygnet.techniques import BestOf, Plain
 from cygnet.tokens.chat import render, render_prompt
 from cygnet.tokens.tokenizer import ASSISTANT, PYTHON, TOOL, Tokenizer
 
@@ -187,6 +188,18 @@ def test_a_finished_answer_is_scored_as_the_conversation_it_makes(folders: Path,
     whole = render([*CHAT, {"role": "assistant", "content": "A swan."}], tokenizer).ids
     raw = float(reward.model(torch.tensor([whole]))[0, -1].detach())
     assert reward.score([CHAT], [answer]) == pytest.approx([(raw - 0.7) / 2.0], abs=1e-4)
+
+
+def test_text_is_scored_whoever_wrote_it_and_picks_the_best_of_several(folders: Path, tokenizer: Tokenizer) -> None:
+    reward = load_reward(folders / "reward")
+    ids = [*tokenizer.encode("A swan."), tokenizer.end_id]
+    (known,) = reward.score([CHAT], [Reply("A swan.", "stop", completion=_completion(ids))])
+    assert reward.score_texts([CHAT], ["A swan."]) == pytest.approx([known], abs=1e-4)
+    model = load(folders / "sft")
+    answer = BestOf(Plain(model, sampling=replace(SAMPLING, max_new_tokens=8)), 4, judge=reward)("What is a swan?")
+    texts = [text for step in answer.trace if step.name != "judge" for text in step.texts]
+    scores = reward.score_texts([[{"role": "user", "content": "What is a swan?"}]] * 4, texts)
+    assert answer.text == texts[scores.index(max(scores))]
 
 
 def _completion(ids: list[int]):

@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -16,7 +16,7 @@ from cygnet.lm.base import LanguageModel, Precision, Prompt, Reply, Token, Usage
 from cygnet.model.folder import load_language_model, load_scalar_model
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages.reward import score_sequences
-from cygnet.tokens.chat import Message, render_prompt, response_text
+from cygnet.tokens.chat import Message, render, render_prompt, response_text
 from cygnet.tokens.tokenizer import Tokenizer
 
 _DEFAULT = Sampling()
@@ -182,6 +182,15 @@ class LocalModel(LanguageModel):
         )
 
 
+class Written(Protocol):
+    """What has been written."""
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        ...
+
+
 class RewardModel:
     """A reward model folder: scores with mean 0 and deviation 1 over the SFT model's own answers."""
 
@@ -194,6 +203,19 @@ class RewardModel:
             [*render_prompt(prompt, self.tokenizer), *_ids_of(reply)]
             for prompt, reply in zip(prompts, replies, strict=True)
         ]
+        return self._scores(sequences)
+
+    def score_texts(self, prompts: Sequence[Sequence[Message]], texts: Sequence[str]) -> list[float]:
+        """One score for each text as the whole answer to each prompt, whoever wrote it. Tool calls are words in it."""
+        pairs = zip(prompts, texts, strict=True)
+        whole = [[*prompt, Message(role="assistant", content=text)] for prompt, text in pairs]
+        return self._scores([render(messages, self.tokenizer).ids for messages in whole])
+
+    def __call__(self, question: str, answer: Written) -> float:
+        """The score of an answer to one question: a judge for `techniques.BestOf`."""
+        return self.score_texts([[Message(role="user", content=question)]], [answer.text])[0]
+
+    def _scores(self, sequences: list[list[int]]) -> list[float]:
         raw = score_sequences(self.model, self.tokenizer, sequences)
         return [float(value) for value in (raw - self.model.mean) / self.model.scale]
 
