@@ -31,6 +31,15 @@ def test_index_and_search(cygnet, notes: Path) -> None:
     assert "1 unchanged" in cygnet("index", "notes", "-o", "n.index").out
 
 
+def test_what_a_terminal_would_obey_is_not_printed(cygnet, notes: Path) -> None:
+    (notes / "a\x1b[2J.txt").write_text("A heron\x1b]0;owned\x07 stands.")
+    (notes / "b\x1b[2J.exe").touch()
+    printed = cygnet("index", "notes", "-o", "n.index").out + cygnet("search", "n.index", "heron").out
+    assert "heron ]0;owned  stands" in printed
+    assert "\x1b" not in printed
+    assert "\x07" not in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,4 +1,7 @@
-"""What is told of an index and of a search, in words."""
+"""What is told of an index and of a search, in words.
+
+What strangers wrote goes to a terminal here, so whatever isn't printable becomes a blank: escape codes act there.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +19,7 @@ def index_summary(built: Built, out: Path) -> str:
     lines = [f"{out}: passages: {built.chunks} in all, {built.embedded} embedded now; files: {files}."]
     for reason, names in sorted(built.left_out.items(), key=lambda item: -len(item[1])):
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        lines.append(f"Left out, {reason}: {', '.join(names[:_NAMED])}{more}")
+        lines.append(_printable(f"Left out, {reason}: {', '.join(names[:_NAMED])}{more}"))
     return "\n".join(lines)
 
 
@@ -36,4 +39,8 @@ def _shown(number: int, hit: Hit) -> str:
     told = "  ".join(f"{name} {value:.3g}" for name, value in scores if value is not None)
     text = " ".join(hit.chunk.text.split())
     text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-    return f"{number}. {hit.chunk.citation}\n   {told}\n   {text}"
+    return f"{number}. {_printable(hit.chunk.citation)}\n   {told}\n   {_printable(text)}"
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
