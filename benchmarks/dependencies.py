@@ -17,8 +17,10 @@ IMPORTS = {
     "markdown-it-py": "from markdown_it import MarkdownIt",
     "matplotlib": "from matplotlib.figure import Figure",
     "pyarrow": "import pyarrow.parquet",
+    "jinja2": "from jinja2.sandbox import ImmutableSandboxedEnvironment",
     "pydantic": "from pydantic import BaseModel",
     "rich": "from rich.console import Console",
+    "starlette": "from starlette.applications import Starlette",
 }
 _PROGRAM = "import time; began = time.perf_counter(); {}; print(time.perf_counter() - began)"
 

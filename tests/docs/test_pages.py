@@ -5,8 +5,9 @@ The blocks of a page are carried out in order, in one folder:
 - a block with a title is written to the file of that name;
 - a `python` block is run;
 - a `console` block is what a terminal shows. `$ cygnet …` is run (in this process, with settings that make it small:
-  `smaller`; `cygnet serve` in another, until the page ends), lines that begin with `> ` are typed in, and output shown below a command must be what it prints, `...`
-  standing for anything. `$ make …` must be a target of the Makefile; `$ source …` is not run; any other command is.
+  `smaller`; `cygnet serve` in another, until the page ends), lines that begin with `> ` are typed in, and output shown
+  below a command must be what it prints, `...` standing for anything. `$ make …` must be a target of the Makefile;
+  `$ source …` is not run; any other command is.
 """
 
 import doctest
