@@ -1,5 +1,6 @@
 import re
 from datetime import date, time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from cygnet.errors import UserError
 from cygnet.generation import json_schema
-from cygnet.generation.json_schema import prepared
+from cygnet.generation.json_schema import ANNOTATIONS, ENFORCED, FORMATS, prepared
 
 LIST = {
     "$ref": "#/$defs/node",
@@ -105,6 +106,15 @@ def test_the_users_own_schema_stays_as_it_was() -> None:
     schema = {"format": "date", "minLength": 2.0}
     assert prepared(schema)["minLength"] == 2
     assert schema == {"format": "date", "minLength": 2.0}
+
+
+def test_the_reference_names_what_is_enforced_and_what_is_let_through() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/constraints.md").read_text()
+    enforced, _, rest = page.partition("Enforced: ")[2].partition("Without meaning")
+    assert {name for name in ENFORCED if f"`{name}`" in enforced} == ENFORCED
+    through = rest.partition("Every other keyword")[0]
+    assert {name for name in ANNOTATIONS if f"`{name}`" in through} == ANNOTATIONS
+    assert ", ".join(sorted(FORMATS)) in page
 
 
 _DATE = re.compile(json_schema._DATE, re.ASCII)
