@@ -54,27 +54,28 @@ def _facts(outcome: Climb) -> Iterator[tuple[str, object, object]]:
 
 
 def _ladder(outcome: Climb) -> Section:
-    headers = ["", "Rung", "Right", "95 % interval", "Tokens", "Seconds", *_money(outcome), "Points", ""]
-    rows = [_row(place, rung, outcome) for place, rung in enumerate(outcome.rungs, 1)]
+    headers = ["", "Rung", "Right", "95 % interval", "Tokens", "Seconds", *_money(outcome), "Points"]
+    rows = [_row(place, rung, outcome) for place, rung in enumerate(outcome.rungs, 1) if isinstance(rung, Measured)]
     caption = (
         "On the items to choose by. Tokens read and written, and seconds, are of one answer, money of 1,000. Points "
-        "compare with the best rung before, item by item, with their 95 % interval."
+        "compare with the best rung before, item by item, with their 95 % interval: bold where it excludes zero."
     )
     body = [
         html("<p class='note'>{caption}</p>", caption=caption),
-        table(headers, rows, numbers=range(2, len(headers) - 1)),
+        table(headers, rows, numbers=range(2, len(headers))),
     ]
     if outcome.measured:
         note = "Bars: 95 % intervals. The dashed line joins what nothing cheaper beats. Orange: best; green: cheapest."
         chart = figure(accuracy_against_cost(outcome, _unit(outcome)), "Accuracy against cost", note)
         body.append(html('<div class="figures">{chart}</div>', chart=chart))
+    left_out = [rung for rung in outcome.rungs if isinstance(rung, LeftOut)]
+    if left_out:
+        body.append(html("<h3>Left out</h3>"))
+        body.append(table(["Rung", "Why"], [[rung.rung, rung.reason] for rung in left_out]))
     return Section("ladder", "The ladder", join(body))
 
 
-def _row(place: int, rung: Measured | LeftOut, outcome: Climb) -> list[object]:
-    if isinstance(rung, LeftOut):
-        name = html('{name}<br><span class="note">left out: {reason}</span>', name=rung.rung, reason=rung.reason)
-        return [place, name, *["–"] * (5 + len(_money(outcome))), ""]
+def _row(place: int, rung: Measured, outcome: Climb) -> list[object]:
     usage, comparison = rung.usage, outcome.comparisons.get(rung.rung)
     return [
         place,
@@ -85,7 +86,6 @@ def _row(place: int, rung: Measured | LeftOut, outcome: Climb) -> list[object]:
         f"{_each(rung, usage.seconds):.3f}",
         *[_price(rung, outcome) for _ in _money(outcome)],
         _points(comparison) if comparison else "",
-        comparison.words if comparison and comparison.is_clear else "",
     ]
 
 
@@ -164,6 +164,7 @@ def _interval(rung: Measured) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
-def _points(comparison: Comparison) -> str:
+def _points(comparison: Comparison) -> Html:
     low, high = (signed(100 * bound, 1) for bound in comparison.interval)
-    return f"{signed(100 * comparison.difference, 1)} ({low} to {high})"
+    text = f"{signed(100 * comparison.difference, 1)} ({low} to {high})"
+    return html("<strong>{text}</strong>", text=text) if comparison.is_clear else html("{text}", text=text)
