@@ -45,6 +45,11 @@ FAMILIES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "llama": (LlamaConfig, LlamaForCausalLM, {"rope_theta": 500.0}),
     "llama, tied, wide heads": (LlamaConfig, LlamaForCausalLM, {"tie_word_embeddings": True, "head_dim": 32}),
     "llama 3.1": (LlamaConfig, LlamaForCausalLM, {"rope_parameters": LLAMA3}),
+    "llama 3.1, as published": (
+        LlamaConfig,
+        LlamaForCausalLM,
+        {"rope_parameters": {**LLAMA3, "rope_theta": 500_000.0, "original_max_position_embeddings": 8192}},
+    ),
     "qwen2": (Qwen2Config, Qwen2ForCausalLM, {"tie_word_embeddings": True}),
     "qwen3": (Qwen3Config, Qwen3ForCausalLM, {"head_dim": 16}),
 }

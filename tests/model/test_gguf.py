@@ -28,10 +28,11 @@ def shuffled(rows: np.ndarray, heads: int) -> np.ndarray:
     return rows.reshape(heads, 2, -1, rows.shape[-1]).swapaxes(1, 2).reshape(rows.shape)
 
 
-def write(path: Path, folder: Path, family: str, bpe: BpeTokenizer, template: str, **settings: Any) -> None:
+def write(path: Path, folder: Path, kind: str, bpe: BpeTokenizer, template: str, **settings: Any) -> None:
     """A folder as a GGUF file, in float32."""
     model, _ = load_language_model(folder)
     config = model.config
+    family = kind.partition(" ")[0]
     writer = gguf.GGUFWriter(path, settings.pop("architecture", family))
     writer.add_block_count(config.layers)
     writer.add_context_length(config.context_length)
@@ -55,6 +56,10 @@ def write(path: Path, folder: Path, family: str, bpe: BpeTokenizer, template: st
     writer.add_chat_template(template)
     for name, value in settings.items():
         writer.add_uint32(f"{family}.{name}", value)
+    if config.rope_scaling is not None:
+        frequencies = config.rope_theta ** (-np.arange(0, config.head_width, 2) / config.head_width)
+        slowed = [config.rope_scaling.slow_down(frequency) for frequency in frequencies]
+        writer.add_tensor("rope_freqs.weight", (frequencies / slowed).astype(np.float32))
     table = gguf.get_tensor_name_map(gguf.MODEL_ARCH[family.upper()], config.layers)
     for name, tensor in model.state_dict().items():
         values = tensor.numpy()
@@ -83,6 +88,18 @@ def written(save_foreign, foreign: BpeTokenizer, tmp_path: Path):
         return tmp_path / "swan.gguf"
 
     return written
+
+
+def test_the_scaling_of_positions_is_recognised(written, tmp_path: Path) -> None:
+    path = written("llama 3.1, as published")
+    wanted, _ = load_language_model(tmp_path / "folder")
+    assert wanted.config.rope_scaling is not None
+    found = load(path)
+    assert found.model.config.rope_scaling == wanted.config.rope_scaling
+    with torch.no_grad():
+        assert (wanted(TOKENS) - found.model(TOKENS)).abs().max() < 1e-5
+    with pytest.raises(UserError, match="its rotary positions are scaled otherwise than Llama 3.1's"):
+        load(written("llama 3.1"))  # another original context
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])

@@ -1,11 +1,13 @@
 """What the real client of OpenAI gets is what the model itself gives."""
 
+import json
 from collections.abc import Iterator
 
 import openai
 import pytest
 
 from cygnet import Sampling
+from cygnet.generation import Constraint
 from cygnet.lm import EndpointModel, LocalModel
 from cygnet.model.folder import load_language_model, save_model
 
@@ -85,6 +87,24 @@ def test_stop_strings_end_an_answer(client: openai.OpenAI) -> None:
     assert choice.finish_reason == "stop"
     assert text.startswith(choice.message.content)
     assert stop not in choice.message.content
+
+
+def test_an_answer_is_held_to_a_schema(client: openai.OpenAI, url: str, model: LocalModel) -> None:
+    schema = {"type": "object", "properties": {"swans": {"enum": [1, 2]}}, "required": ["swans"]}
+    schema["additionalProperties"] = False
+    answer = {"type": "json_schema", "json_schema": {"name": "swans", "schema": schema}}
+    asked = {"model": "pocket/rl", "messages": CHAT, "max_tokens": 40, "response_format": answer}
+    found = client.chat.completions.create(**asked, n=3)
+    for text in [choice.message.content for choice in found.choices]:
+        assert json.loads(text) in ({"swans": 1}, {"swans": 2})
+    with EndpointModel(url) as endpoint:
+        settings = Sampling(max_new_tokens=40, seed=4, constraint=Constraint.json(schema))
+        ((found,),) = endpoint.generate([CHAT], settings)
+        ((wanted,),) = model.generate([CHAT], settings)
+        assert found.text == wanted.text
+    answer["json_schema"]["schema"] = {"type": "object", "unevaluatedItems": 3}
+    with pytest.raises(openai.BadRequestError, match="unevaluatedItems"):
+        client.chat.completions.create(**asked)
 
 
 def test_models_are_listed(client: openai.OpenAI) -> None:

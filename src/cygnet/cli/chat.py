@@ -2,16 +2,22 @@
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cygnet.generation import Sampling
+    from cygnet.generation.conversation import Conversation
+    from cygnet.lm import LanguageModel
+    from cygnet.lm.talk import Talk
 
 
-def chat(model: Path, /, *settings: str, prompt: str | None = None, system: str | None = None) -> None:
+def chat(model: str, /, *settings: str, prompt: str | None = None, system: str | None = None) -> None:
     """Talk to a model. Ctrl-C stops a reply; an empty line or Ctrl-D ends the conversation.
 
     Parameters
     ----------
     model:
-        A model folder.
+        A model folder, a .gguf file, "smollm2", or an endpoint such as http://host:8000/v1#model.
     settings:
         KEY=VALUE: temperature, top_k, top_p, max_new_tokens, seed.
     prompt:
@@ -24,11 +30,10 @@ def chat(model: Path, /, *settings: str, prompt: str | None = None, system: str 
     config = chat_settings(settings)
 
     from cygnet.errors import UserError
-    from cygnet.generation import Engine, Sampling
-    from cygnet.generation.conversation import Conversation
-    from cygnet.model.folder import load_language_model
+    from cygnet.generation import Sampling
+    from cygnet.lm import load
 
-    conversation = Conversation(Engine(*load_language_model(model)), Sampling(**config.model_dump()), system)
+    conversation = _conversation(load(model), Sampling(**config.model_dump()), system)
     for text in _typed() if prompt is None else [prompt]:
         try:
             for piece in conversation.reply(text):
@@ -41,6 +46,18 @@ def chat(model: Path, /, *settings: str, prompt: str | None = None, system: str 
             conversation.start_over()
         except KeyboardInterrupt:  # enough of this reply, not of the conversation
             print()
+
+
+def _conversation(model: "LanguageModel", sampling: "Sampling", system: str | None) -> "Conversation | Talk":
+    """Token for token with a model of ours, its tool calls included; in words with any other."""
+    from cygnet.generation import Engine
+    from cygnet.generation.conversation import Conversation
+    from cygnet.lm import LocalModel
+    from cygnet.lm.talk import Talk
+
+    if isinstance(model, LocalModel) and model.tokenizer.is_own:
+        return Conversation(Engine(model.model, model.tokenizer), sampling, system)
+    return Talk(model, sampling, system)
 
 
 def _typed() -> Iterator[str]:

@@ -18,11 +18,13 @@ from cygnet.errors import UserError
 from cygnet.files import sha256_of, write_aside, write_json
 from cygnet.model.config import FAMILIES, ModelConfig
 from cygnet.model.gguf_tokenizer import read_tokenizer
+from cygnet.model.rope import RopeScaling
 from cygnet.model.transformer import Transformer
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
 
+_FACTORS = "rope_freqs.weight"
 # Settings of other architectures under the same name.
 _UNKNOWN = ("expert_count", "attention.sliding_window", "attention.value_length_mla", "logit_scale", "residual_scale")
 
@@ -92,6 +94,7 @@ def _config(family: str, settings: dict[str, Any], reader: "GGUFReader") -> Mode
         )
     width, heads = own["embedding_length"], own["attention.head_count"]
     head_width = own.get("attention.key_length", width // heads)
+    rope_theta = own.get("rope.freq_base", 10_000.0)
     for name in ("attention.value_length", "rope.dimension_count"):
         if own.get(name, head_width) != head_width:
             raise UserError(f"it sets {name} = {own[name]}, but its heads are {head_width} wide.")
@@ -105,12 +108,23 @@ def _config(family: str, settings: dict[str, Any], reader: "GGUFReader") -> Mode
         kv_heads=own.get("attention.head_count_kv", heads),
         head_width=head_width,
         ffn_width=own["feed_forward_length"],
-        rope_theta=own.get("rope.freq_base", 10_000.0),
+        rope_theta=rope_theta,
         norm_eps=own["attention.layer_norm_rms_epsilon"],
         qk_norm=family == "qwen3",
         qkv_bias=family == "qwen2",
         tied="output.weight" not in names,
+        rope_scaling=_scaling(names[_FACTORS], rope_theta, head_width) if _FACTORS in names else None,
     )
+
+
+def _scaling(tensor: Any, theta: float, width: int) -> RopeScaling:
+    """Llama 3.1's scaling, of which GGUF has only the outcome: by what each rotation is slowed down."""
+    scaling = RopeScaling(round(float(tensor.data.max()), 3), 1.0, 4.0, 8192)
+    frequencies = [theta ** (-place / width) for place in range(0, width, 2)]
+    expected = [frequency / scaling.slow_down(frequency) for frequency in frequencies]
+    if tensor.data.shape != (width // 2,) or not np.allclose(tensor.data, expected, rtol=1e-3):
+        raise UserError("its rotary positions are scaled otherwise than Llama 3.1's.")
+    return scaling
 
 
 def _tensors(config: ModelConfig, reader: "GGUFReader") -> dict[str, Tensor]:
@@ -127,6 +141,7 @@ def _tensors(config: ModelConfig, reader: "GGUFReader") -> dict[str, Tensor]:
         if theirs not in packed:
             raise UserError(f"the tensor {theirs} is missing.")
         tensors[name] = _unpacked(packed.pop(theirs), name, shape, config)
+    packed.pop(_FACTORS, None)
     if packed:
         raise UserError(f"it has the tensor {next(iter(packed))}, which can't be represented here.")
     return tensors

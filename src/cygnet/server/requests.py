@@ -5,11 +5,12 @@ Fields: platform.openai.com/docs/api-reference; `top_k`, `min_p` and `repetition
 
 import json
 import secrets
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cygnet.errors import UserError
+from cygnet.generation.constraint import Constraint
 from cygnet.generation.request import Sampling
 from cygnet.lm.base import Prompt
 from cygnet.server.errors import ApiError
@@ -23,7 +24,6 @@ _NO_MATTER = {"user", "metadata", "store", "service_tier", "safety_identifier", 
 _NEUTRAL: dict[str, Any] = {
     "frequency_penalty": 0,
     "presence_penalty": 0,
-    "response_format": {"type": "text"},
     "tools": [],
     "best_of": 1,
     "suffix": "",
@@ -71,6 +71,51 @@ class _StreamOptions(BaseModel):
     include_obfuscation: bool = False  # padding against listeners; what is not asked for is not sent
 
 
+class TextFormat(BaseModel):
+    """Anything."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["text"] = "text"
+
+    def constraint(self) -> Constraint | None:
+        """Nothing that holds the answer."""
+        return None
+
+
+class ObjectFormat(BaseModel):
+    """Some JSON object."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["json_object"]
+
+    def constraint(self) -> Constraint | None:
+        """What holds the answer to it."""
+        return Constraint.json({"type": "object"})
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str = ""
+    description: str = ""
+    strict: bool = True  # it always is
+    schema_: dict[str, Any] = Field(alias="schema")
+
+
+class SchemaFormat(BaseModel):
+    """JSON of a schema."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["json_schema"]
+    json_schema: _Schema
+
+    def constraint(self) -> Constraint | None:
+        """What holds the answer to it."""
+        return Constraint.json(self.json_schema.schema_)
+
+
+ResponseFormat = Annotated[TextFormat | ObjectFormat | SchemaFormat, Field(discriminator="type")]
+
+
 class Request(BaseModel):
     """What both kinds of question share."""
 
@@ -88,6 +133,7 @@ class Request(BaseModel):
     logit_bias: dict[int, float] = Field(default={}, max_length=1024)
     stop: Annotated[list[Stop], BeforeValidator(_listed), Field(max_length=16)] = []
     seed: int = Field(default_factory=lambda: secrets.randbits(31), ge=0, lt=2**63)
+    response_format: ResponseFormat = TextFormat()
     stream: bool = False
     stream_options: _StreamOptions = _StreamOptions()
 
@@ -110,6 +156,7 @@ class Request(BaseModel):
             stop=tuple(self.stop),
             seed=self.seed,
             logprobs=logprobs,
+            constraint=self.response_format.constraint(),
         )
 
 
