@@ -80,7 +80,7 @@ def test_a_transcript_is_what_a_base_model_goes_on_with(scripted, in_turn) -> No
 @pytest.mark.parametrize(
     ("reply", "told"),
     [
-        ("I don't know.", "there is no line that begins with Action:"),
+        ("I don't know.", "no line begins with Action:"),
         (act("keeper", bird="swan") + "\n" + act("keeper", bird="goose"), "there are 2 actions, not one"),
         (act("keeper", bird="swan") + "\nThen I am done.", "something stands after the action"),
         (

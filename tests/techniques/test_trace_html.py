@@ -1,5 +1,5 @@
 import re
-from html import unescape
+from html import escape, unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -83,8 +83,8 @@ def test_each_step_says_what_it_took(scripted) -> None:
 def test_no_text_breaks_out_of_its_place(text: str, note: str) -> None:
     plain, odd = Page(to_html([answer("x", "n")], ["q"], "t")), Page(to_html([answer(text, note)], [note], text))
     assert not odd.open
-    assert [tag for tag in odd.tags if tag not in {"p", "details", "summary", "pre"}] == [
-        tag for tag in plain.tags if tag not in {"p", "details", "summary", "pre"}
+    assert [tag for tag in odd.tags if tag not in {"p", "details", "summary", "pre", "div"}] == [
+        tag for tag in plain.tags if tag not in {"p", "details", "summary", "pre", "div"}
     ]
     assert {name for name, _ in odd.attributes} == {name for name, _ in plain.attributes}
 
@@ -93,11 +93,10 @@ def test_no_text_breaks_out_of_its_place(text: str, note: str) -> None:
 def test_what_a_model_writes_is_text_and_nothing_is_loaded(text: str) -> None:
     source = to_html([answer(text)], [text], text)
     page = Page(source)
-    assert not {"script", "img", "iframe", "object"} & set(page.tags)
-    assert page.tags.count("style") == 1
+    assert not {"img", "iframe", "object"} & set(page.tags)
+    assert (page.tags.count("style"), page.tags.count("script")) == (1, 1)  # the page's own
     assert text in page.text
-    assert not re.search(r"https?:|@import|url\(", source.replace(text, ""))
-    assert "default-src 'none'" in source
+    assert not re.search(r"https?:|@import|url\(|src=", source.replace(escape(text), ""))
     assert text not in source
     assert unescape(source).count(text) > 5
 
@@ -108,9 +107,10 @@ def test_of_a_prompt_that_goes_on_only_what_is_new_is_open(scripted) -> None:
     lines = [Step("three", "first\nsecond\n", ("a",)), Step("four", "first\nthird\n", ("b",))]
     page = to_html([Answer(1, "1", trace=(*steps, *lines))])
     assert page.count("as before") == 2
-    assert "<summary>as before: 23 characters</summary><pre>user: a long question" in page
-    assert "</details><pre>assistant: hm\n\nuser: a long question</pre>" in page
-    assert "<summary>as before: 6 characters</summary><pre>first\n</pre></details><pre>third</pre>" in page
+    page = re.sub(r"</?div>|\n(?=<)", "", page)
+    assert '<summary>as before: 23 characters</summary><pre class="">user: a long question' in page
+    assert '</details><pre class="prompt">assistant: hm\n\nuser: a long question</pre>' in page
+    assert '6 characters</summary><pre class="">first</pre></details><pre class="prompt">third</pre>' in page
 
 
 def test_no_answer_and_odd_messages_and_half_characters_can_be_shown() -> None:

@@ -36,7 +36,7 @@ def read_action(text: str) -> Action | str:
     """The one action in what the model wrote, or what is wrong with it. Nothing is guessed."""
     begun = len(_BEGUN.findall(text))
     if begun != 1:
-        return "there is no line that begins with Action:" if not begun else f"there are {begun} actions, not one"
+        return "no line begins with Action:" if not begun else f"there are {begun} actions, not one"
     line = _LINE.search(text)
     if line is None:
         return "the action is not a tool's name and then its arguments as a JSON object in the same line"

@@ -132,7 +132,7 @@ class ReAct(Technique):
             work.repeated += 1
             return action, "error: you have done exactly this before. Do something else, or finish."
         if isinstance(action, str):
-            return action, f"error: {action}. Write one line such as {_LINE}"
+            return action, f"error: {action} – write one line such as {_LINE}"
         seen = self._finish(work, action) if action.tool == FINISH else self._call(work, action)
         return action, _indented(seen if len(seen) <= self.shown else f"{seen[: self.shown]} ... (cut)")
 
