@@ -143,7 +143,7 @@ def smaller(arguments: list[str], tiny: list[str]) -> list[str]:
         return [*arguments[:1], *tiny_recipe(rest, tiny)]
     if verb in SMALLER:
         return [*arguments, *SMALLER[verb], "threads=1"]
-    if verb == "lab":
+    if verb == "lab" and "--dry-run" not in arguments:
         return [*arguments, "items.most=50", "asking.samples=3", "asking.max_new_tokens=4", "asking.reasoning_tokens=4"]
     if verb == "chat":
         return [*arguments, "max_new_tokens=16"]

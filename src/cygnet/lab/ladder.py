@@ -19,10 +19,10 @@ from cygnet.techniques import (
     BestOf,
     ChainOfThought,
     Chat,
+    Disagreement,
     Document,
     FewShot,
     FewShotChainOfThought,
-    LowMargin,
     Persona,
     Plain,
     ReAct,
@@ -183,11 +183,10 @@ def best_of_n(at: Footing) -> Technique | str:
 
 
 def route(at: Footing) -> Technique | str:
-    """Answer fast, and vote only where some token of the fast answer was a close call."""
-    if not at.logprobs:
-        return "asking.logprobs is not set, so no margin is known"
+    """Three answers, and the vote only where no two of them agree."""
     asking = at.task.config.asking
-    return Route(at.best, Vote(at.best, asking.samples, temperature=asking.temperature), LowMargin())
+    slow = Vote(at.best, asking.samples, temperature=asking.temperature)
+    return Route(at.best, slow, Disagreement(3, asking.temperature))
 
 
 def tools(at: Footing) -> Technique | str:

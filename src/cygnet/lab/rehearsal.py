@@ -11,7 +11,7 @@ from cygnet.lm.base import LanguageModel, Prompt, Reply, Token, Usage
 
 _CHARACTERS = 4  # a token's, in plain English; small vocabularies have fewer
 _DEFAULT = Sampling()
-_DOUBTFUL = (Token("", -0.7, (("", -0.7), ("?", -0.7))),)  # so that whoever asks for a margin thinks again
+_TOKENS = (Token("", -0.7),)
 
 
 class Plan(NamedTuple):
@@ -85,7 +85,7 @@ class Counting(LanguageModel):
 
     def _reply(self, prompt: Prompt, sampling: Sampling, first: bool) -> Reply:
         usage = Usage(_tokens(prompt), sampling.max_new_tokens, calls=int(first))
-        reply = Reply("", "length", usage, _DOUBTFUL if sampling.logprobs is not None else ())
+        reply = Reply("", "length", usage, _TOKENS if sampling.logprobs is not None else ())
         self._replies.append(reply)  # a list's append is safe among threads
         return reply
 
