@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -460,6 +461,26 @@ def test_thinking_freely_comes_before_the_constraint(scripted, tokenizer: Tokeni
     completion = scripted([*thought, *tokenizer.encode("no swan")], sampling)
     assert tokenizer.decode(completion.tokens) == "What is it? It is 2. Answer: swan"
     assert completion.sampled[: len(thought)] == [True] * len(thought)
+
+
+def test_threads_may_ask_the_same_engine(engine: Engine) -> None:
+    expected = [answers(engine, [prompt])[0] for prompt in PROMPTS]
+    with ThreadPoolExecutor(5) as pool:
+        found = list(pool.map(lambda prompt: answers(engine, [prompt])[0], PROMPTS * 4))
+    assert found == expected * 4
+
+
+def test_a_cache_that_served_many_does_not_grow_without_bound(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = engine.model.config
+    a_place = 2 * config.layers * config.kv_heads * config.head_width
+    monkeypatch.setattr("cygnet.generation.engine._CACHED_NUMBERS", 130 * a_place)
+    wide = answers(engine, [[1, 20 + i] for i in range(40)], replace(SAMPLING, max_new_tokens=1))
+    long = answers(engine, [[1] * 40], replace(SAMPLING, max_new_tokens=20))
+    (cache,) = engine._spare
+    assert cache.numbers(0, 0) <= 130 * a_place
+    monkeypatch.undo()
+    assert wide == answers(engine, [[1, 20 + i] for i in range(40)], replace(SAMPLING, max_new_tokens=1))
+    assert long == answers(engine, [[1] * 40], replace(SAMPLING, max_new_tokens=20))
 
 
 def test_at_least_one_token_must_be_asked_for(engine: Engine) -> None:

@@ -31,10 +31,9 @@ class Batch:
         self._model, self._prefixes, self._follow = model, prefixes, follow
         self._waiting = deque(rows)
         self._rows: list[Row] = []  # row i of the cache is that of self._rows[i]
-        self._capacity = min(capacity, len(rows))
+        self._capacity = capacity
         self._few = len(rows) <= _FEW
-        self._cache, self._device = cache, cache.device
-        cache.reserve(self._capacity, 0)
+        self.cache, self._device = cache, cache.device
 
     @property
     def live(self) -> bool:
@@ -85,7 +84,7 @@ class Batch:
             reader = readers.get(id(row.prompt), row)
             if row.read == 0 and reader is not row:
                 row.read = row.cached = min(reader.read, len(row.prompt) - 1)
-                self._cache.copy(reader.place, row.place, row.read)
+                self.cache.copy(reader.place, row.place, row.read)
 
     def _begin(self, rows: list[Row]) -> None:
         """Read prompts but for their last tokens. What was read before, or is common to all, is not read again."""
@@ -93,7 +92,7 @@ class Batch:
             if found := self._prefixes.find(row.prompt[:-1]):
                 row.read, keys, values = found
                 row.cached = row.read
-                self._cache.put(row.place, keys, values)
+                self.cache.put(row.place, keys, values)
         self._read_common([row for row in rows if not row.read])
         self._catch_up(rows)
 
@@ -105,10 +104,10 @@ class Batch:
         reader, *others = rows
         common = list(reader.prompt[:length])
         self._read([reader], [common])
-        self._prefixes.keep(common, *self._cache.take(reader.place, length))
+        self._prefixes.keep(common, *self.cache.take(reader.place, length))
         for row in others:
             row.read = row.cached = length
-            self._cache.copy(reader.place, row.place, length)
+            self.cache.copy(reader.place, row.place, length)
 
     def _catch_up(self, rows: list[Row]) -> None:
         """Let rows read all but the newest of their tokens."""
@@ -123,7 +122,7 @@ class Batch:
         starts = torch.tensor([row.read for row in rows], device=self._device)
         everyone = slice(0, len(rows)) if rows is self._rows else None
         places = everyone or torch.tensor([row.place for row in rows], device=self._device)
-        reading = self._cache.reading(places, starts, length)
+        reading = self.cache.reading(places, starts, length)
         positions = reading.places.clamp(max=self._model.config.context_length - 1)
         for row, several in zip(rows, tokens, strict=True):
             row.read += len(several)
@@ -133,10 +132,10 @@ class Batch:
         """Give a finished row's place to the last row. What few rows have read is kept for a next question."""
         if self._few and row.read >= SHORTEST:
             read = [*row.prompt, *row.tokens][: row.read]
-            self._prefixes.keep(read, *self._cache.take(row.place, row.read))
+            self._prefixes.keep(read, *self.cache.take(row.place, row.read))
         last = self._rows.pop()
         if last is not row:
-            self._cache.copy(last.place, row.place, last.read)
+            self.cache.copy(last.place, row.place, last.read)
             self._rows[row.place], last.place = last, row.place
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -37,6 +38,7 @@ class Engine:
         self.model, self.tokenizer, self.tool = model, tokenizer, tool
         self._grammars: Grammars | None = None
         self._prefixes, self._weights = Prefixes(), version(model)
+        self._turn = Lock()  # of the threads that ask: one decodes at a time
         self._spare: list[Cache] = []  # the last one, to be used again: making one takes longer than a step
 
     def generate(
@@ -54,18 +56,17 @@ class Engine:
             pairs = zip(prompts, sampling, strict=True)
             rows = [self._rows(prompt, settings, (settings.seed,), n) for prompt, settings in pairs]
         with self._decoding():
-            cache = self._spare.pop() if self._spare else self._new_cache()
             unfinished = [row for several in sorted(rows, key=_length) for row in several if row.finish_reason is None]
-            batch = self._batch(unfinished, cache)
+            batch = self._batch(unfinished)
             while batch.live:
                 batch.step()
-            self._spare = [cache]
+            self._spare = [batch.cache]
         return [[row.completion() for row in several] for several in rows]
 
     def stream(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int]:
         """Token ids of one completion as soon as they are sure to belong to it, a tool's included."""
         (row,) = self._rows(prompt, sampling, (sampling.seed, 0), 1)
-        batch, told = self._batch([row], self._new_cache()), 0
+        batch, told = self._batch([row]), 0
         while True:
             settled = row.settled()
             yield from row.tokens[told:settled]
@@ -104,19 +105,19 @@ class Engine:
         self._grammars = self._grammars or Grammars(self.tokenizer)
         return self._grammars.start(sampling.constraint)
 
-    def _new_cache(self) -> Cache:
-        return Cache(self.model.config, self._example().device)
+    def _batch(self, rows: list[Row]) -> Batch:
+        """Rows about to be decoded, in a cache of bounded size: that of the last batch, if it fits."""
+        longest = max((len(row.prompt) + row.limit for row in rows), default=1)
+        new = Cache(self.model.config, self._example().device)
+        capacity = max(1, min(_MOST_ROWS, len(rows), _CACHED_NUMBERS // new.numbers(1, longest)))
+        spare = self._spare.pop() if self._spare else new
+        cache = spare if spare.numbers(capacity, longest) <= _CACHED_NUMBERS else new
+        cache.serve(capacity, longest)
+        return Batch(self.model, rows, cache, capacity, self._prefixes, self._follow)
 
     def _example(self) -> Tensor:
         """A weight, of whose device and precision everything is."""
         return next(self.model.parameters(), torch.empty(0))
-
-    def _batch(self, rows: list[Row], cache: Cache) -> Batch:
-        config = self.model.config
-        longest = max((len(row.prompt) + row.limit for row in rows), default=1)
-        numbers = 2 * config.layers * config.kv_heads * config.head_width * longest
-        capacity = max(1, min(_MOST_ROWS, _CACHED_NUMBERS // numbers))
-        return Batch(self.model, rows, cache, capacity, self._prefixes, self._follow)
 
     def _follow(self, row: Row, token: int) -> None:
         """At the end of its turn a row calls its tool or is finished; before, its constraint may write something."""
@@ -142,15 +143,16 @@ class Engine:
     @contextmanager
     def _decoding(self) -> Iterator[None]:
         """In the precision of the weights, whatever training computes in; and nothing remembered of other weights."""
-        weights = version(self.model)
-        if weights != self._weights:
-            self._prefixes.clear()
-            self._weights = weights
-        before, self.model.compute_dtype = self.model.compute_dtype, self._example().dtype
-        try:
-            yield
-        finally:
-            self.model.compute_dtype = before
+        with self._turn:
+            weights = version(self.model)
+            if weights != self._weights:
+                self._prefixes.clear()
+                self._weights = weights
+            before, self.model.compute_dtype = self.model.compute_dtype, self._example().dtype
+            try:
+                yield
+            finally:
+                self.model.compute_dtype = before
 
 
 def _length(rows: list[Row]) -> int:
