@@ -107,3 +107,9 @@ def test_more_examples_move_few_of_the_old_ones() -> None:
     before, after = split(items[:200], ItemsConfig(), 1, 4), split(items, ItemsConfig(), 1, 4)
     moved = {item.question for item in before.choosing} & {item.question for item in after.held_out}
     assert len(moved) <= 10
+
+
+def test_the_example_in_the_source_is_a_task() -> None:
+    task = load_task(Path(__file__).parents[2] / "examples/lab/sums.toml")
+    assert [len(part) for part in task.items] == [16, 72, 72]
+    assert all(example.reasoning for example in task.items.pool)
