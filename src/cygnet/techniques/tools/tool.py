@@ -117,7 +117,8 @@ def _described(item: Tool) -> str:
     lines = [f"{item.name}({arguments}): {' '.join(item.description.split())}"]
     if item.weakness:
         lines.append(f"  {item.weakness}")
-    lines += [f"  {name}: {schema['description']}" for name, schema in properties.items() if "description" in schema]
+    told = {name: " ".join(str(schema.get("description", "")).split()) for name, schema in properties.items()}
+    lines += [f"  {name}: {words}" for name, words in told.items() if words]
     return "\n".join(lines)
 
 
@@ -139,11 +140,13 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
         return " or ".join(_kind(option) for option in schema["anyOf"])
-    if schema.get("type") == "array":
+    if isinstance(kinds := schema.get("type"), list):
+        return " or ".join(map(str, kinds))
+    if kinds == "array":
         return f"list of {_kind(schema.get('items', {}))}"
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
-    return str(schema.get("type", "any"))
+    return str(kinds or "any")
 
 
 def _default(schema: Mapping[str, Any]) -> str:
