@@ -164,7 +164,7 @@ def report(home: Path, name: str, title: str, rows: Sequence[Row]) -> None:
         low, high = row.interval
         seeds = " ".join(f"{100 * share:.0f}" for share in row.right.mean(axis=1))
         read, written = row.tokens
-        gains = "; ".join(starmap(_in_words, row.gains.items()))
+        gains = "; ".join(starmap(in_words, row.gains.items()))
         interval = f"{100 * low:.0f} to {100 * high:.0f}"
         cells.append([row.name, f"{row.accuracy:.1%}", interval, seeds, f"{read:.0f}", f"{written:.0f}", gains])
     publish(home, name, title, cells, [_data(row) for row in rows])
@@ -181,7 +181,8 @@ def publish(home: Path, name: str, title: str, cells: Sequence[Sequence[str]], d
     write_json(home / f"{name}.json", {**facts, "rows": data})
 
 
-def _in_words(over: str, gain: tuple[float, float, float]) -> str:
+def in_words(over: str, gain: tuple[float, float, float]) -> str:
+    """A gain over another way in points, with its interval; and whether it is none."""
     mean, low, high = (100 * value for value in gain)
     verdict = ": **no gain**" if low <= 0 <= high else ": **loss**" if high < 0 else ""
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] over {over}{verdict}"

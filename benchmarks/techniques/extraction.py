@@ -1,0 +1,111 @@
+"""Who a sentence is about, as JSON: asked for in words, and held to a schema."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Annotated, Any, Literal, get_args
+
+from common import Item
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ways import Way
+
+from cygnet.generation.constraint import Constraint
+from cygnet.lm.base import LanguageModel
+from cygnet.techniques import Answer, Example, FewShot, Plain, json_object
+from cygnet.techniques.forms import GREEDY
+
+Job = Literal[
+    "architect", "baker", "botanist", "carpenter", "dentist", "nurse", "pilot", "plumber", "tailor", "teacher"
+]
+FIRST = "Alice Bruno Carla Daniel Elena Felix Greta Hugo Irene Jonas Klara Lukas Marta Nora Oscar Paula".split()
+LAST = "Abel Berger Costa Duarte Evans Fischer Garcia Hansen Ivanov Jensen Keller Lopez Meyer Novak Olsen".split()
+CITIES = "Athens Berlin Boston Cairo Denver Dublin Geneva Helsinki Lisbon Madrid Oslo Prague Seattle Vienna".split()
+SENTENCES = (
+    "{name}, {age}, works as {job} in {city}.",
+    "At the age of {age}, {name} moved to {city} and became {job}.",
+    "In {city} everyone knows {name}, who is {age} years old and {job}.",
+    "{name} is {job}. At {age}, life in {city} suits {name} well.",
+)
+ASKED = (
+    'Write down the person in this text as a JSON object with the keys "name", "age", "job" and "city". '
+    f"The job is one of {', '.join(get_args(Job))}.\n\nText: {{question}}"
+)
+
+
+class Person(BaseModel):
+    """What is to be found."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(max_length=40)]
+    age: Annotated[int, Field(ge=0, le=120)]
+    job: Job
+    city: Annotated[str, Field(max_length=40)]
+
+
+def person(rng: Random) -> tuple[str, dict[str, Any]]:
+    """A sentence, and whom it is about."""
+    job = rng.choice(get_args(Job))
+    name, city, age = f"{rng.choice(FIRST)} {rng.choice(LAST)}", rng.choice(CITIES), rng.randint(21, 79)
+    an = f"an {job}" if job[0] == "a" else f"a {job}"
+    sentence = rng.choice(SENTENCES).format(name=name, age=age, job=an, city=city)
+    return sentence, Person(name=name, age=age, job=job, city=city).model_dump()
+
+
+def is_json_alone(answer: Answer, _: Item) -> bool:
+    """Whether the reply is an object and nothing else."""
+    try:
+        return isinstance(json.loads(answer.text), dict)
+    except ValueError:
+        return False
+
+
+def is_valid(answer: Answer, _: Item) -> bool:
+    """Whether the object is what the schema says."""
+    try:
+        Person.model_validate(answer.value)
+    except ValidationError:
+        return False
+    return True
+
+
+def extraction(lm: LanguageModel, count: int, seed: int, _: Path) -> tuple[list[Way], list[Item]]:
+    """Without examples and with two, free and held to the schema, and held to its compact spelling.
+
+    The object is looked for anywhere in a free reply, which is more than most programs do.
+    """
+    rng, teaching = Random(f"people {seed}"), Random("examples of people")
+    items = [Item(*person(rng)) for _ in range(count)]
+    examples = [Example(text, json.dumps(found)) for text, found in (person(teaching) for _ in range(2))]
+    schema = Person.model_json_schema()
+    free = replace(GREEDY, max_new_tokens=80)
+    held = replace(free, constraint=Constraint.json(schema))
+    compact = replace(free, constraint=Constraint.lark(f"start: %json {json.dumps(_compact(schema))}"))
+    also = {"JSON alone": is_json_alone, "valid": is_valid}
+
+    def zero_shot(sampling: Any) -> Plain:
+        return Plain(lm, template=ASKED, parse=json_object, sampling=sampling)
+
+    def few_shot(sampling: Any) -> FewShot:
+        return FewShot(lm, examples, template=ASKED, parse=json_object, sampling=sampling)
+
+    ways = [
+        Way("no examples, free", zero_shot(free), also=also),
+        Way("no examples, held to the schema", zero_shot(held), also=also, over=("no examples, free",)),
+        Way(
+            "no examples, held to compact JSON",
+            zero_shot(compact),
+            also=also,
+            over=("no examples, held to the schema",),
+        ),
+        Way("2 examples, free", few_shot(free), also=also, over=("no examples, free",)),
+        Way("2 examples, held to the schema", few_shot(held), also=also, over=("2 examples, free",)),
+    ]
+    return ways, items
+
+
+def _compact(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema, without the blanks after commas and colons that are written by default."""
+    style = {"item_separator": ",", "key_separator": ":", "whitespace_flexible": False}
+    return {**schema, "x-guidance": style}
