@@ -1,4 +1,4 @@
-"""What a sandboxed program may take."""
+"""What a sandboxed program may take, and what becomes of it."""
 
 import math
 from dataclasses import dataclass
@@ -28,3 +28,17 @@ class Limits:
         wrong = [f"{name}={value!r}" for name, value in vars(self).items() if not (value > 0 and math.isfinite(value))]
         if wrong:
             raise UserError(f"limits of a sandbox must be positive numbers, not {', '.join(wrong)}.")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a program.
+
+    stdout: what it printed, errors' stream included. error: why it ended, in words; empty if it ran to its end.
+    seconds: of wall-clock time. isolation: what kept it in.
+    """
+
+    stdout: str
+    error: str
+    seconds: float
+    isolation: str

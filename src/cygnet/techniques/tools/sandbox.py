@@ -1,47 +1,31 @@
-"""Running a model's Python code so that it can do no harm: a Linux process that the kernel locks in.
+"""Running a model's Python code so that it can do no harm.
 
-The child is a fresh interpreter with resource limits, no capabilities, no_new_privs, Landlock (files) and a seccomp
-allow-list (system calls). Code can compute, use threads, import the standard library, and keep files in a temporary
-folder of its own. It can't start programs or processes, open sockets, signal others, read other files, or change
-anything outside. It can learn that a file exists and how large it is, and it shares the machine's kernel: code by
-someone who is out to break a kernel belongs into a virtual machine.
+Two things can keep it in. Linux's kernel (`_linux`), which lets all of Python run; and, where that isn't there, Monty
+(`_monty`), an interpreter of a part of Python that knows of no files, network or processes. Without either nothing is
+run.
 """
 
-import json
-import os
-import platform
-import signal
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 from cygnet.errors import UserError
-from cygnet.techniques.tools import _landlock, _seccomp, _system_calls
-from cygnet.techniques.tools._system_calls import Machine
-from cygnet.techniques.tools._watch import Ending, watch
-from cygnet.techniques.tools.limits import Limits
+from cygnet.techniques.tools import _linux, _monty
+from cygnet.techniques.tools.limits import Limits, Result
 
-_CHILD = Path(__file__).with_name("_sandbox_child.py")
+__all__ = ["Result", "isolation", "run_python", "scope"]
+
 _LONGEST_CODE = 100_000
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of a program.
-
-    stdout: what it printed, errors' stream included. error: why it ended, in words; empty if it ran to its end.
-    seconds: of wall-clock time. isolation: what kept it in.
-    """
-
-    stdout: str
-    error: str
-    seconds: float
-    isolation: str
-
-
 _DEFAULT = Limits()
+
+
+class _Isolation(Protocol):
+    SCOPE: str
+
+    def missing(self) -> str | None: ...
+    def isolation(self) -> str: ...
+    def run(self, code: str, limits: Limits) -> Result: ...
+
+
+_BEST_FIRST: tuple[_Isolation, ...] = (_linux, _monty)
 
 
 def run_python(code: str, limits: Limits = _DEFAULT) -> Result:
@@ -50,104 +34,33 @@ def run_python(code: str, limits: Limits = _DEFAULT) -> Result:
     What the code does wrong is in `Result.error`.
 
     Raises:
-        UserError: when this machine can't lock the code in (the message says what is missing), or setting it up fails;
+        UserError: when nothing here can keep the code in (the message says what is missing), or setting it up fails;
             then nothing was run.
     """
-    machine = check()
+    active = _active()
     if len(code) > _LONGEST_CODE:
-        return Result("", f"the code is longer than {_LONGEST_CODE} characters", 0.0, _isolation(machine))
-    with tempfile.TemporaryDirectory(prefix="cygnet-python-") as folder:
-        ending = _run(code, machine, Path(folder), limits)
-    if not ending.ready:
-        why = ending.report or ending.why or f"the child ended with status {ending.status} and said: {ending.output}"
-        raise UserError(f"the sandbox could not be set up, so the code was not run: {why.strip()}.")
-    return Result(ending.output, _error(ending, limits), ending.seconds, _isolation(machine))
+        return Result("", f"the code is longer than {_LONGEST_CODE} characters", 0.0, active.isolation())
+    return active.run(code, limits)
 
 
-def check() -> Machine:
-    """The kind of machine this is, if it can lock code in. Raises UserError saying what it lacks."""
-    missing = _missing()
-    if missing:
-        raise UserError(
-            f"Python code can't be run safely here: {missing}. Run it on Linux 6.2 or newer on x86-64 or aarch64, "
-            "with Landlock and seccomp enabled; nothing is run without them."
-        )
-    return "x86_64" if platform.machine() == "x86_64" else "aarch64"
+def isolation() -> str:
+    """What keeps code in on this machine, in words. Raises UserError where there is nothing."""
+    return _active().isolation()
 
 
-def _missing() -> str | None:
-    machine = platform.machine()
-    if platform.system() != "Linux" or machine not in {"x86_64", "aarch64"} or sys.maxsize < 2**32:
-        return f"the sandbox needs 64-bit Linux on x86-64 or aarch64, and this is {platform.system()} on {machine}"
-    if not sys.executable:
-        return "the path of the Python interpreter is not known"
-    if (version := _landlock.abi()) < _landlock.OLDEST_ABI:
-        found = f"has version {version}" if version else "has none (or it is switched off)"
-        return f"Landlock version {_landlock.OLDEST_ABI} is needed, and this kernel {found}"
-    if not _seccomp.is_available("x86_64" if machine == "x86_64" else "aarch64"):
-        return "this kernel has no seccomp filters"
-    return None
+def scope() -> str:
+    """A sentence for a model on what its code can use here. Raises UserError where nothing can keep code in."""
+    return _active().SCOPE
 
 
-def _isolation(machine: Machine) -> str:
-    version = _landlock.abi()
-    calls = len(_system_calls.allowed(machine)) + len(_system_calls.conditional(machine, 0))
-    network = "no TCP" if version >= 4 else "TCP only stopped by seccomp"
-    return (
-        f"Linux process with Landlock version {version} (reads the standard library, writes in its own temporary "
-        f"folder, {network}), a seccomp allow-list of {calls} system calls (no programs, processes or sockets), "
-        "no capabilities, no_new_privs, resource limits"
+def _active() -> _Isolation:
+    lacking = []
+    for kind in _BEST_FIRST:
+        if (missing := kind.missing()) is None:
+            return kind
+        lacking.append(missing)
+    raise UserError(
+        f"Python code can't be run safely here: {'; and '.join(lacking)}. Run it on Linux 6.2 or newer on x86-64 or "
+        "aarch64, with Landlock and seccomp enabled, or install Monty: pip install 'cygnet[sandbox]'. Nothing is run "
+        "without them."
     )
-
-
-def _run(code: str, machine: Machine, folder: Path, limits: Limits) -> Ending:
-    report, report_end = os.pipe()
-    try:
-        child = subprocess.Popen(  # noqa: S603 - our own file, by this very interpreter
-            [Path(sys.executable).resolve(), "-I", "-S", "-B", "-X", "utf8", _CHILD, str(report_end)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env={},
-            pass_fds=(report_end,),
-            start_new_session=True,
-        )
-    finally:
-        os.close(report_end)
-    try:
-        return watch(child, _request(code, machine, child.pid, folder, limits), report, folder, limits)
-    finally:
-        os.close(report)
-
-
-def _request(code: str, machine: Machine, pid: int, folder: Path, limits: Limits) -> bytes:
-    limited = [
-        ("RLIMIT_CPU", limits.cpu_seconds, limits.cpu_seconds + 1),  # asked to end, then killed
-        ("RLIMIT_AS", limits.memory, limits.memory),
-        ("RLIMIT_FSIZE", limits.file, limits.file),
-        ("RLIMIT_NOFILE", limits.open_files, limits.open_files),
-        ("RLIMIT_CORE", 0, 0),
-    ]
-    request = {
-        "code": code,
-        "limits": limited,
-        "guarded": _landlock.guarded(_landlock.abi()),
-        "rules": _landlock.rules(folder),
-        "filter": _seccomp.filter_for(machine, pid).hex(),
-    }
-    return json.dumps(request).encode()
-
-
-def _error(ending: Ending, limits: Limits) -> str:
-    if ending.why or ending.report or ending.status == 0:
-        return ending.why or ending.report
-    if ending.status > 0:
-        return f"the program ended with exit status {ending.status}"
-    number = -ending.status
-    words: dict[int, str] = {
-        signal.SIGXCPU: f"took more than {limits.cpu_seconds} s of processor time",
-        signal.SIGKILL: f"killed: more than {limits.cpu_seconds} s of processor time, or no memory left on the machine",
-        signal.SIGSYS: "killed: made a system call of another architecture",
-    }
-    return words.get(number) or f"crashed ({signal.strsignal(number) or f'signal {number}'})"
