@@ -35,7 +35,8 @@ class Engine:
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, tool: Tool | None = calculate) -> None:
-        self.model, self.tokenizer, self.tool = model, tokenizer, tool
+        self.model, self.tokenizer = model, tokenizer
+        self.tool = tool if tokenizer.is_own else None  # no other model was taught how to call it
         self._grammars: Grammars | None = None
         self._prefixes, self._weights = Prefixes(), version(model)
         self._turn = Lock()  # of the threads that ask: one decodes at a time
@@ -64,8 +65,8 @@ class Engine:
         return [[row.completion() for row in several] for several in rows]
 
     def stream(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int]:
-        """Token ids of one completion as soon as they are sure to belong to it, a tool's included."""
-        (row,) = self._rows(prompt, sampling, (sampling.seed, 0), 1)
+        """Token ids of the completion that `generate([prompt], [sampling])` gives, as soon as they are sure to stay."""
+        (row,) = self._rows(prompt, sampling, (sampling.seed,), 1)
         batch, told = self._batch([row]), 0
         while True:
             settled = row.settled()

@@ -28,8 +28,7 @@ class LocalModel(LanguageModel):
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, name: str = "model") -> None:
         self.model, self.tokenizer, self.name = model, tokenizer, name
-        # Only models with our chat format were taught how a tool is called.
-        self._engine = Engine(model, tokenizer) if tokenizer.is_own else Engine(model, tokenizer, tool=None)
+        self._engine = Engine(model, tokenizer)
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | Sequence[Sampling] = _DEFAULT, n: int = 1
