@@ -20,7 +20,7 @@ from cygnet.cli.main import build_app
 from cygnet.files import write_aside
 from cygnet.recipe.layers import preset_names
 from cygnet.recipe.load import load_recipe
-from cygnet.recipe.schema import ChatConfig, Recipe
+from cygnet.recipe.schema import AdaptSettings, ChatConfig, Recipe
 
 DOCS = Path(__file__).parent
 NOTICE = "<!-- Written by `make reference`; do not edit. -->"
@@ -69,7 +69,7 @@ def _command(app: App, words: tuple[str, ...]) -> str:
 
 
 def recipe_page() -> str:
-    """Every key with its type, default and description; what the presets set; and the settings of a conversation."""
+    """Every key with its type, default and description; what the presets set; and settings that are no part of one."""
     sections = [name for name, field in Recipe.model_fields.items() if _is_section(field.annotation)]
     top = [name for name in Recipe.model_fields if name not in sections]
     schema = Recipe.model_json_schema()
@@ -80,6 +80,7 @@ def recipe_page() -> str:
     chat = ChatConfig.model_json_schema()
     parts += ["## What the presets set", _PRESETS_INTRO, _presets()]
     parts += ["## Settings of a conversation", _CHAT_INTRO, _table(chat, {})]
+    parts += ["## Settings of an adaptation", _ADAPT_INTRO, _table(AdaptSettings.model_json_schema(), {})]
     return "\n\n".join(parts) + "\n"
 
 
@@ -103,6 +104,8 @@ integers. Every mistake in a recipe is told at once, with its file, its key and 
 _PRESETS_INTRO = "Keys that `pocket`, `smoke` or `evening` set otherwise than the defaults above; “–” is the default."
 
 _CHAT_INTRO = "For `cygnet chat`; they are no part of a recipe."
+
+_ADAPT_INTRO = "For `cygnet adapt`; they are no part of a recipe."
 
 
 def _table(section: Mapping[str, Any], defaults: Mapping[str, Any], keys: list[str] | None = None) -> str:

@@ -40,6 +40,7 @@ SMALLER = {
         *("tokenizer.vocab_size=300", "tokens.train_tokens=20_000"),
     ],
     "sft": [],
+    "adapt": ["least_updates=5", "epochs=2"],
     "reward": [],
     "rl": ["iterations=1", "rollouts=4", "minibatches=2", "critic_warmup=0", "max_new_tokens=8", "evaluations=1"],
     "rank": ["rank.prompts=10", "rank.bootstrap=100"],

@@ -58,6 +58,14 @@ def test_other_text_in_the_prompt_leaves_the_loss_to_the_answer(tmp_path: Path, 
     assert sum(item.mask) == len(tokenizer.encode("A swan.")) + 1
 
 
+def test_of_a_text_and_its_completion_the_completion_is_learned(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    write_jsonl(tmp_path / "rows.jsonl", [{"prompt": "What is it? ", "completion": "A swan."}])
+    (item,) = read_conversations(tmp_path / "rows.jsonl", tokenizer, 64)
+    own = [*tokenizer.encode("A swan."), tokenizer.end_id]
+    assert item.ids == [*tokenizer.start, *tokenizer.encode("What is it? "), *own]
+    assert item.mask == [False] * (len(item.ids) - len(own)) + [True] * len(own)
+
+
 def test_a_model_learns_what_it_is_shown(inputs: Path, tmp_path: Path, work: Work, tokenizer: Tokenizer) -> None:
     write_jsonl(tmp_path / "data/train.jsonl", [GOOD] * 200)
     metrics = sft(inputs / "base", tmp_path / "data", tmp_path / "sft", SftConfig(rows_per_step=2), work)
@@ -87,7 +95,9 @@ def test_exercises_among_the_heldout_are_answered_and_counted(
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"text": "hello"}, r'expected {"messages": \[\.\.\.\]}, found the keys \[\'text\'\]'),
+        ({"text": "hello"}, r'expected {"messages": \[\.\.\.\]}, or .*; found the keys text\.'),
+        ({"prompt": "hello", "completion": None}, "found the keys prompt, completion"),
+        ({"prompt": "hello", "completion": ""}, "the assistant says nothing"),
         ({"messages": "hello"}, "expected a list of messages"),
         ({"messages": ["hello"]}, "expected a list of messages"),
         ({"messages": [{"role": "robot", "content": "beep"}]}, "unknown role 'robot'"),

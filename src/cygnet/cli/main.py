@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, UnknownOptionError
 
 from cygnet import UserError, __version__
 from cygnet.cli import recipe
+from cygnet.cli.adapt import adapt
 from cygnet.cli.chat import chat
 from cygnet.cli.index import index
 from cygnet.cli.lab import lab
@@ -32,6 +33,7 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     run: ("[RECIPE] [KEY=VALUE ...] [--out FOLDER]", "cygnet run pocket seed=2 --out runs/second"),
     pretrain: ("TEXTS [KEY=VALUE ...] --out FOLDER", "cygnet pretrain my-texts/ depth=4 --out base/"),
     sft: ("BASE CONVERSATIONS [KEY=VALUE ...] --out FOLDER", "cygnet sft base/ chats.jsonl epochs=2 --out sft/"),
+    adapt: ("MODEL EXAMPLES [KEY=VALUE ...] --out FOLDER", "cygnet adapt runs/pocket/rl examples.jsonl --out mine/"),
     reward: ("SFT COMPARISONS [KEY=VALUE ...] --out FOLDER", "cygnet reward sft/ comparisons.jsonl --out reward/"),
     rl: ("SFT PROMPTS [KEY=VALUE ...] --reward MODEL --out FOLDER", "cygnet rl sft/ prompts.jsonl --reward rm/ -o rl/"),
     rank: ("PROMPTS NAME=MODEL ... [--reward MODEL] --out FOLDER", "cygnet rank prompts.jsonl a=sft/ b=rl/ -o arena/"),

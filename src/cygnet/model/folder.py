@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_aside, write_json
 from cygnet.model.config import FAMILIES, ModelConfig
+from cygnet.model.lora import base_of, is_adapter, load_adapter, merge
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.model.weights import Model, load_weights
 from cygnet.tokens.tokenizer import Tokenizer
@@ -27,7 +28,15 @@ def save_model(folder: Path, model: Transformer | ScalarModel, tokenizer: Tokeni
 
 
 def load_language_model(folder: Path) -> tuple[Transformer, Tokenizer]:
-    """Open a language model folder. Raises UserError when a file is missing, damaged or of another kind."""
+    """Open a language model folder, or an adapter's: then its base, with the adapter merged into it.
+
+    Raises UserError when a file is missing, damaged or of another kind.
+    """
+    if is_adapter(folder):
+        model, tokenizer = load_language_model(base_of(folder))
+        load_adapter(folder, model)
+        merge(model)
+        return model, tokenizer
     _, shape = _read_config(folder, _LANGUAGE, "a language model")
     return _load(Transformer, shape, folder)
 

@@ -1,5 +1,6 @@
 """Tensors of a Hugging Face folder, in one file or in several."""
 
+import hashlib
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from cygnet.errors import UserError
-from cygnet.files import read_json
+from cygnet.files import read_json, sha256_of
 from cygnet.model.config import ModelConfig
 from cygnet.model.transformer import Backbone
 
@@ -23,13 +24,19 @@ def load_weights(kind: type[Model], config: ModelConfig, folder: Path) -> Model:
 
     Raises UserError when a file is missing or damaged, or the tensors are not those of the shape.
     """
-    tensors = {name: tensor for file in _files(folder) for name, tensor in _read(file).items()}
+    tensors = {name: tensor for file in _files(folder) for name, tensor in read_tensors(file).items()}
     with torch.device("meta"):  # no numbers are drawn only to be written over
         model = kind(config)
     _check(model, tensors, folder)
     model.to_empty(device="cpu")
     model.load_state_dict({name: tensors[name] for name in model.state_dict()})
     return model
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 of a folder's tensors as they are stored; of the hashes of several files."""
+    hashes = [sha256_of(file) for file in _files(folder)]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:
@@ -48,7 +55,8 @@ def _files(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
-def _read(file: Path) -> dict[str, Tensor]:
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name. Raises UserError when it is missing or damaged."""
     if not file.is_file():
         raise UserError(f"{file} does not exist.")
     try:

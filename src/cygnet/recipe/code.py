@@ -20,6 +20,7 @@ _ROOMS = {
     "pretrain": (*_TRAINING, "evaluation"),
     "conversations": _TRAINING,
     "sft": _TRAINING,
+    "adapt": _TRAINING,
     "comparisons": _TRAINING,
     "reward": _TRAINING,
     "rl": (*_TRAINING, "recipe/gold.py"),

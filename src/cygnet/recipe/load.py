@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from cygnet.errors import UserError
 from cygnet.recipe.layers import preset_names, recipe_layers
-from cygnet.recipe.schema import ChatConfig, Recipe
+from cygnet.recipe.schema import AdaptSettings, ChatConfig, Recipe
 from cygnet.settings.layers import Layer, Table, merge, parse_override
 from cygnet.settings.validate import validate
 
@@ -85,6 +85,11 @@ def players_and_settings(arguments: Sequence[str]) -> tuple[dict[str, Path], lis
 def chat_settings(overrides: Sequence[str]) -> ChatConfig:
     """The settings of a conversation. Raises UserError listing every mistake."""
     return validate(ChatConfig, [parse_override(text) for text in overrides])
+
+
+def adapt_settings(overrides: Sequence[str]) -> AdaptSettings:
+    """The settings of an adaptation. Raises UserError listing every mistake."""
+    return validate(AdaptSettings, [parse_override(text) for text in overrides])
 
 
 def differences(first: BaseModel, second: BaseModel) -> list[tuple[str, Any, Any]]:

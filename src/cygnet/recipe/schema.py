@@ -8,6 +8,7 @@ from cygnet.corpus.config import CorpusConfig
 from cygnet.recipe.lineage import hash_of
 from cygnet.settings.section import Section
 from cygnet.stages.config import (
+    AdaptConfig,
     ComparisonConfig,
     ConversationConfig,
     PretrainConfig,
@@ -50,6 +51,13 @@ class ChatConfig(Section):
     top_p: float = Field(1.0, gt=0, le=1, description="sample among the likeliest tokens that make up this probability")
     max_new_tokens: int = Field(256, ge=1, description="longest answer, in tokens")
     seed: int = Field(1, ge=0, description="of the sampling")
+
+
+class AdaptSettings(AdaptConfig):
+    """An adaptation and how it is carried out; no part of a recipe."""
+
+    seed: int = Field(1, ge=0, description="of everything random")
+    threads: int | None = Field(None, ge=1, description="torch threads; all available cores by default")
 
 
 class Recipe(Section):

@@ -9,9 +9,19 @@ from cygnet.lock import locked
 from cygnet.recipe.lineage import Lineage
 from cygnet.recipe.machine import available_cores
 from cygnet.recipe.runner import Step, run_steps
-from cygnet.recipe.schema import Recipe
+from cygnet.recipe.schema import AdaptSettings, Recipe
 from cygnet.recipe.splitting import naming_rows_of, split_step
-from cygnet.recipe.steps import corpus_step, pretrain_step, reward_step, rl_step, sft_step, tokenizer_step, tokens_step
+from cygnet.recipe.steps import (
+    adapt_step,
+    corpus_step,
+    pretrain_step,
+    reward_step,
+    rl_step,
+    sft_step,
+    tokenizer_step,
+    tokens_step,
+)
+from cygnet.stages.config import AdaptConfig
 from cygnet.training.work import Work
 
 
@@ -35,6 +45,15 @@ def sft_alone(base: Path, conversations: Path, out: Path, recipe: Recipe) -> dic
     steps, folder = split_step(conversations, ["messages"], work / "conversations", "validation.jsonl")
     with naming_rows_of(conversations, folder):
         return _run([*steps, sft_step(recipe.sft, base.resolve(), folder, out)], work, recipe)
+
+
+def adapt_alone(base: Path, examples: Path, out: Path, settings: AdaptSettings) -> dict[str, Any]:
+    """Train an adapter for a model on rows of {"messages"} or {"prompt", "completion"}, or a folder of such files."""
+    out, work = _places(out, base, examples)
+    steps, folder = split_step(examples, [], work / "examples", "validation.jsonl")
+    config = AdaptConfig(**settings.model_dump(exclude={"seed", "threads"}))
+    with naming_rows_of(examples, folder):
+        return _run([*steps, adapt_step(config, base.resolve(), folder, out)], work, settings)
 
 
 def reward_alone(sft: Path, comparisons: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
@@ -71,11 +90,11 @@ def rank_alone(
     return _run([Step("rank", tuple(path.resolve() for path in inputs), (out,), config, action)], work, recipe)
 
 
-def _run(steps: Sequence[Step], work: Path, recipe: Recipe) -> dict[str, Any]:
+def _run(steps: Sequence[Step], work: Path, settings: Recipe | AdaptSettings) -> dict[str, Any]:
     """Carry the steps out and return the last one's metrics."""
-    threads = recipe.threads or available_cores()
+    threads = settings.threads or available_cores()
     with locked(work):
-        lineage = run_steps(steps, work, title=steps[-1].name, seed=recipe.seed, threads=threads)
+        lineage = run_steps(steps, work, title=steps[-1].name, seed=settings.seed, threads=threads)
     return lineage.records[steps[-1].name].metrics
 
 

@@ -10,6 +10,7 @@ from cygnet.corpus.config import CorpusConfig
 from cygnet.recipe.runner import Step
 from cygnet.recipe.schema import TokenizerConfig, TokensConfig
 from cygnet.stages.config import (
+    AdaptConfig,
     ComparisonConfig,
     ConversationConfig,
     PretrainConfig,
@@ -96,6 +97,17 @@ def sft_step(config: SftConfig, base: Path, conversations: Path, out: Path) -> S
         return sft(base, conversations, out, config, work)
 
     return Step("sft", (base, conversations), (out,), _json(config), action)
+
+
+def adapt_step(config: AdaptConfig, base: Path, examples: Path, out: Path) -> Step:
+    """An adapter for a model that stays as it is."""
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.stages.adapt import adapt
+
+        return adapt(base, examples, out, config, work)
+
+    return Step("adapt", (base, examples), (out,), _json(config), action)
 
 
 def comparisons_step(config: ComparisonConfig, sft: Path, prompts: Path, out: Path) -> Step:

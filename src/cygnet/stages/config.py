@@ -62,6 +62,25 @@ class SftConfig(Settings):
     evaluations: int = Field(4, ge=1, description="times held-out loss and accuracy are measured")
 
 
+class AdaptConfig(Settings):
+    """Low-rank adaptation of a model to a few examples; the model itself stays as it is."""
+
+    rank: int = Field(8, ge=1, description="of the change to each matrix")
+    alpha: float = Field(16.0, gt=0, description="the change counts alpha / rank times")
+    targets: tuple[Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj"), min_length=1, description="the matrices of each layer that change"
+    )
+    epochs: float = Field(10.0, gt=0, description="passes over the examples")
+    least_updates: int = Field(60, ge=1, description="updates there are at least, however few the examples")
+    rows_per_step: int = Field(8, ge=1, description="rows in one update, each as long as the longest example")
+    lr: float = Field(0.01, gt=0, description="AdamW's peak learning rate at width 128 and 16 rows an update")
+    warmup: int = Field(5, ge=0, description="updates of linear warm-up")
+    precision: Literal["bfloat16", "float32"] = Field(
+        "bfloat16", description="dtype of activations; weights stay float32"
+    )
+    evaluations: int = Field(8, ge=1, description="times the held-out loss is measured")
+
+
 class ComparisonConfig(Settings):
     """K samples of the SFT model per prompt, ranked by the simulated contractor."""
 

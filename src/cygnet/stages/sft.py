@@ -1,6 +1,6 @@
 """Supervised fine-tuning: next-token prediction on the assistant's tokens of packed conversations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from cygnet.files import read_jsonl
 from cygnet.model.folder import load_language_model, save_model
 from cygnet.model.transformer import Transformer
 from cygnet.stages.accuracy import task_accuracy
-from cygnet.stages.config import REFERENCE_BATCH, SftConfig
+from cygnet.stages.config import REFERENCE_BATCH, AdaptConfig, SftConfig
 from cygnet.stages.held_out import token_nats
 from cygnet.tokens.chat import Rendered, read_messages, render
 from cygnet.tokens.packing import Rows, collate, pack
@@ -56,7 +56,13 @@ class FineTuning:
     counts = "tokens"
 
     def __init__(
-        self, model: Transformer, tokenizer: Tokenizer, train: Path, heldout: Path | None, config: SftConfig, seed: int
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        train: Path,
+        heldout: Path | None,
+        config: SftConfig | AdaptConfig,
+        seed: int,
     ) -> None:
         self._model, self._tokenizer, self._config, self._seed = model, tokenizer, config, seed
         self._length = model.config.context_length
@@ -66,7 +72,6 @@ class FineTuning:
         self.steps = max(1, round(config.epochs * len(self._rows) / config.rows_per_step))
         self._heldout_rows = read_jsonl(heldout) if heldout else []
         self._heldout = read_conversations(heldout, tokenizer, self._length) if heldout else []
-        self._due = {round(self.steps * i / config.evaluations) for i in range(config.evaluations + 1)}
 
     def micro_batches(self, step: int) -> Sequence[Rows]:
         """The rows of one update."""
@@ -79,16 +84,20 @@ class FineTuning:
         return Loss((token_nats(self._model, batch) * batch.weights).sum(), float(batch.weights.sum()), {})
 
     def after(self, step: int, metrics: Metrics) -> None:
-        """Held-out loss, accuracy by family, and samples, when due."""
-        if step not in self._due or not self._heldout:
-            return
+        """Evaluate when due."""
+        due = {round(self.steps * i / self._config.evaluations) for i in range(self._config.evaluations + 1)}
+        if step in due and self._heldout:
+            metrics.log("eval", step, **self.evaluate(step, metrics))
+
+    def evaluate(self, step: int, metrics: Metrics) -> dict[str, Any]:
+        """Held-out loss; where there are exercises, accuracy by family, and samples, which are logged."""
         values: dict[str, Any] = {"heldout_loss": self._heldout_loss()}
         if "exercise" in self._heldout_rows[0]:
             result = task_accuracy(self._model, self._tokenizer, self._heldout_rows)
             values |= {"heldout_task_accuracy": result.accuracy, "by_family": result.by_family}
             for prompt, text in result.samples:
                 metrics.log("sample", step, prompt=prompt, text=text)
-        metrics.log("eval", step, **values)
+        return values
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: batches depend on the step alone."""
@@ -113,13 +122,14 @@ class FineTuning:
 
 
 def read_conversations(path: Path, tokenizer: Tokenizer, context_length: int) -> list[Rendered]:
-    """Render every row's messages. Raises UserError naming the row that has none, is too long or has no answer."""
+    """Render every row's messages, or its prompt and completion, which are texts and no conversation.
+
+    Raises UserError naming the row that has neither, is too long or has no answer.
+    """
     rendered = []
     for number, row in enumerate(read_jsonl(path), 1):
-        if "messages" not in row:
-            raise UserError(f'{path}, row {number}: expected {{"messages": [...]}}, found the keys {sorted(row)}.')
         try:
-            item = render(read_messages(row["messages"]), tokenizer)
+            item = _rendered(row, tokenizer)
         except UserError as error:
             raise UserError(f"{path}, row {number}: {error}") from error
         if not any(item.mask):
@@ -131,3 +141,17 @@ def read_conversations(path: Path, tokenizer: Tokenizer, context_length: int) ->
             )
         rendered.append(item)
     return rendered
+
+
+def _rendered(row: Mapping[str, Any], tokenizer: Tokenizer) -> Rendered:
+    if "messages" in row:
+        return render(read_messages(row["messages"]), tokenizer)
+    prompt, completion = row.get("prompt"), row.get("completion")
+    if not isinstance(prompt, str) or not isinstance(completion, str):
+        raise UserError(
+            'expected {"messages": [...]}, or {"prompt": text, "completion": text}; '
+            f"found the keys {', '.join(row) or 'nothing'}."
+        )
+    before, own = [*tokenizer.start, *tokenizer.encode(prompt)], tokenizer.encode(completion)
+    answer = [*own, tokenizer.end_id] if own else []
+    return Rendered(before + answer, [False] * len(before) + [True] * len(answer))
