@@ -35,9 +35,7 @@ def adapt(base: Path, examples: Path, out: Path, config: AdaptConfig, work: Work
     Returns the stage's metrics. Raises UserError for rows that can't be learned, and layers the model doesn't have.
     """
     if is_adapter(base):
-        raise UserError(
-            f"{base} is an adapter itself. Adapt its base, or merge it into that first."
-        )
+        raise UserError(f"{base} is an adapter itself. Adapt its base, or merge it into that first.")
     model, tokenizer = load_language_model(base)
     model.compute_dtype = getattr(torch, config.precision)
     parameters = sum(parameter.numel() for parameter in model.parameters())
