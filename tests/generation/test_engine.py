@@ -222,6 +222,13 @@ def test_a_tool_is_called_and_its_words_are_not_the_models(
     assert completion.finish_reason == "stop"
 
 
+def test_there_are_no_alternatives_to_a_tools_words(scripted, tokenizer: Tokenizer) -> None:
+    ask, told, say = tool_talk(tokenizer, "2*3", "6")
+    nothing = [5] * len(told)
+    completion = scripted([*ask, *nothing, *say], replace(SAMPLING, max_new_tokens=60, logprobs=2))
+    assert [len(likeliest) for likeliest in completion.top] == [2] * len(ask) + [0] * len(told) + [2] * len(say)
+
+
 def test_a_tool_can_be_called_again(scripted, tokenizer: Tokenizer) -> None:
     first, second = tool_talk(tokenizer, "1+1", "2"), tool_talk(tokenizer, "2+2", "4")
     ids = [*first[0], *first[1], *second[0], *second[1], *second[2]]

@@ -170,3 +170,13 @@ def test_many_questions_do_not_start_as_many_threads(scripted) -> None:
     answers = Chain(lm).run([str(number) for number in range(300)])
     assert [answer.text for answer in answers] == [str(number) for number in range(300)]
     assert len(lm.threads) <= 64
+
+
+def test_once_an_endpoint_fails_what_waits_is_not_begun(scripted) -> None:
+    def fails(prompt: str, seed: int) -> str:
+        raise UserError("the endpoint is gone")
+
+    lm = scripted(fails, local=False)
+    with pytest.raises(UserError, match="gone"):
+        Plain(lm).run([f"{i}?" for i in range(5_000)])
+    assert lm.calls < 5_000

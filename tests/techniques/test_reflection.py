@@ -28,6 +28,12 @@ def test_what_it_rejects_is_revised_and_told_why(scripted, in_turn) -> None:
     assert answer.usage.calls == 2
 
 
+def test_the_instructions_that_came_with_the_question_are_repeated(scripted, in_turn) -> None:
+    lm = scripted(in_turn("6", "7"))
+    Reflect(Plain(lm, template="Add.\n{question}", parse=last_number), seven)("3 + 4?")
+    assert lm.prompts[1].startswith("user: Add.\n3 + 4?\nassistant: 6\n")
+
+
 def test_an_answer_rejected_to_the_end_says_so(scripted, in_turn) -> None:
     lm = scripted(in_turn("5", "6", "8"))
     answer = Reflect(Plain(lm, parse=last_number), seven, rounds=2)("3 + 4?")

@@ -1,6 +1,7 @@
 import pytest
 
 from cygnet.errors import UserError
+from cygnet.lm.base import Token
 from cygnet.techniques import ChainOfThought, Disagreement, LowMargin, Plain, Route, Vote, last_number
 
 
@@ -51,6 +52,12 @@ def test_an_answer_that_cannot_be_read_is_doubted_however_sure(scripted, told) -
 def test_margins_need_a_model_that_tells_them(scripted) -> None:
     with pytest.raises(UserError, match="Disagreement"):
         Route(*fast_and_slow(scripted(thinking("7"))))("3 + 4?")
+
+
+def test_what_a_tool_wrote_was_no_choice(scripted, told) -> None:
+    certain, called = sure(told, "7")[0], Token("42", 0.0)
+    answer = Route(*fast_and_slow(scripted(thinking([called, certain]))))("3 + 4?")
+    assert (answer.value, answer.note) == (427, "fast: margin 4.99")
 
 
 @pytest.mark.parametrize(

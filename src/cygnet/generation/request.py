@@ -47,7 +47,8 @@ class Completion:
     logprobs: log-probability of each token at the sampling temperature over the whole vocabulary, in nats.
     sampled: False where a tool wrote the token, or a constraint left no choice.
     finish_reason: "stop" at the end of turn, or a stop string, "length" when max_new_tokens ran out.
-    top: for every token the likeliest (id, log-probability) in its place, as many as `Sampling.logprobs`.
+    top: for every token the likeliest (id, log-probability) in its place, as many as `Sampling.logprobs`; none where
+        it was not sampled.
     cached: how many of the prompt's tokens did not have to be read, because they had been before.
     """
 

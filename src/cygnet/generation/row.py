@@ -64,6 +64,8 @@ class Row:
         self.tokens.append(token)
         self.logprobs.append(logprob)
         self.sampled.append(sampled)
+        if self.sampling.logprobs and not sampled:
+            self.top.append([])  # there was nothing to choose from
         if self.seen is not None:
             self.seen[token] = True
         if self.sampling.stop and self._hit_stop(token):

@@ -138,7 +138,11 @@ def run_programs(lm: LanguageModel, programs: Sequence[Program], seed: int = 0) 
         return _drive(lm, together(programs), (seed,))
     with ThreadPoolExecutor(_MOST_AT_ONCE) as pool:
         runs = [pool.submit(_drive, lm, _numbered(i, program), (seed,)) for i, program in enumerate(programs)]
-        return [answer for run in runs for answer in run.result()]
+        try:
+            return [answer for run in runs for answer in run.result()]
+        except BaseException:  # the endpoint is gone, or the user has had enough: those that wait don't begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _numbered(index: int, program: Program) -> Asking[list[Answer]]:

@@ -70,13 +70,13 @@ class Reflect(Technique):
             if problem is None:
                 return replace(answer, note=joined(answer.note, f"accepted after {_count(revisions)}"))
             if revisions < self.rounds:
-                answer = yield from self._revised([*_said(question, answer), self._rejection(problem)])
+                answer = yield from self._revised([*self._said(question, answer), self._rejection(problem)])
         return replace(answer, note=joined(answer.note, f"rejected after {_count(self.rounds)}: {problem}"))
 
     def _by_itself(self, question: str, answer: Answer) -> Program:
         revisions = 0
         while revisions < self.rounds:
-            turns = [*_said(question, answer), Turn("user", self.met)]
+            turns = [*self._said(question, answer), Turn("user", self.met)]
             [[review]] = yield [ask(self.form, turns, self.sampling, "reflect")]
             if _YES.match(review.text):
                 break
@@ -84,16 +84,17 @@ class Reflect(Technique):
             revisions += 1
         return replace(answer, note=joined(answer.note, f"no checker: unverified after {_count(revisions)}"))
 
+    def _said(self, question: str, answer: Answer) -> list[Turn]:
+        """Question and answer as they were, with the instructions that `inner` puts around the question."""
+        asked = fill(getattr(self.inner, "template", "{question}"), question=question)
+        return [Turn("user", asked), Turn("assistant", answer.text)]
+
     def _revised(self, turns: Sequence[Turn]) -> Program:
         [[reply]] = yield [ask(self.form, turns, self.sampling, "revise")]
         return Answer(self._read(reply.text), reply.text, note=cut_off(reply))
 
     def _rejection(self, problem: str) -> Turn:
         return Turn("user", fill(self.rejected, problem=problem))
-
-
-def _said(question: str, answer: Answer) -> list[Turn]:
-    return [Turn("user", question), Turn("assistant", answer.text)]
 
 
 def _count(revisions: int) -> str:

@@ -51,7 +51,8 @@ class LowMargin:
         """One answer. Raises UserError when the model tells no likeliest tokens."""
         [sample] = yield from draw(fast, question, 1, logprobs=2)
         answer = sample.answer
-        tokens = sample.written[-1].tokens if sample.written else ()
+        written = sample.written[-1].tokens if sample.written else ()
+        tokens = [token for token in written if token.top]  # a tool or a constraint wrote the others
         if not tokens or any(len(token.top) < 2 for token in tokens):
             raise UserError(
                 f"{fast.lm.name} doesn't tell its two likeliest tokens, so there is no margin to go by: "
