@@ -11,6 +11,7 @@ import numpy as np
 from common import Item, Row, in_words, publish
 
 from cygnet.lm.base import LanguageModel, Usage
+from cygnet.lm.local import LocalModel
 from cygnet.techniques import Answer, Technique
 
 Verdict = Callable[[Answer, Item], bool]
@@ -73,8 +74,15 @@ def measure(task: Task, lm: LanguageModel, items: int, seeds: Sequence[int], hom
     for seed in seeds:
         ways, asked = task(lm, items, seed, home)
         for way in ways:
+            forget(lm)
             outcomes.setdefault(way.name, Outcome(way)).add(way, asked, seed)
     return outcomes
+
+
+def forget(lm: LanguageModel) -> None:
+    """A new decoder for a model on this machine: no way profits, or suffers, from what another one has read."""
+    if isinstance(lm, LocalModel):
+        lm.__init__(lm.model, lm.tokenizer, lm.name)
 
 
 def report(home: Path, name: str, title: str, outcomes: Mapping[str, Outcome]) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from common import Item
 from ways import Way
@@ -97,27 +98,55 @@ def agent(lm: LanguageModel, shown: list[tuple[str, int, int]]) -> ReAct:
     return ReAct(lm, [CALCULATOR], Transcript(), words, examples=turns, parse=last_number, sampling=sampling, steps=3)
 
 
-def sum_of_three(rng: Random) -> tuple[str, int, int, int]:
-    """A question, and the digits a, b and c of the a + b - c that it asks for."""
-    a, b = rng.randint(2, 9), rng.randint(2, 9)
-    c = rng.randint(2, 9)
-    name, things = rng.choice(NAMES), rng.choice(THINGS)
-    gain, loss = rng.choice(GAINS).format(b=b), rng.choice(LOSSES).format(c=c)
-    return f"{name} has {a} {things}. {name} {gain} and {loss}. How many {things} does {name} have now?", a, b, c
+class Sum(NamedTuple):
+    """Somebody has a things, gets b more and then c fewer; a + b - c is asked for."""
+
+    name: str
+    things: str
+    gain: str
+    loss: str
+    a: int
+    b: int
+    c: int
+
+    @property
+    def question(self) -> str:
+        """In words."""
+        name, things = self.name, self.things
+        happened = f"{self.gain.format(b=self.b)} and {self.loss.format(c=self.c)}"
+        return f"{name} has {self.a} {things}. {name} {happened}. How many {things} does {name} have now?"
+
+    @property
+    def answer(self) -> int:
+        """What is left."""
+        return self.a + self.b - self.c
+
+    @property
+    def example(self) -> Example:
+        """With its steps."""
+        name, things, first = self.name, self.things, self.a + self.b
+        steps = (
+            f"{name} started with {self.a} {things}. Then {name} had {self.a} + {self.b} = {first} {things}. "
+            f"Then {name} had {first} - {self.c} = {self.answer} {things}."
+        )
+        return Example(self.question, str(self.answer), steps)
 
 
-def reasoned(question: str, a: int, b: int, c: int) -> Example:
-    """An example with its steps."""
-    steps = f"At first there are {a}. Then there are {a} + {b} = {a + b}. Then there are {a + b} - {c} = {a + b - c}."
-    return Example(question, str(a + b - c), steps)
+def sum_of_three(rng: Random) -> Sum:
+    """Digits of which something is left."""
+    while True:
+        words = rng.choice(NAMES), rng.choice(THINGS), rng.choice(GAINS), rng.choice(LOSSES)
+        drawn = Sum(*words, *(rng.randint(2, 9) for _ in range(3)))
+        if drawn.answer > 0:
+            return drawn
 
 
 def reasoning(lm: LanguageModel, count: int, seed: int, _: Path) -> tuple[list[Way], list[Item]]:
     """The answer at once; after steps; the majority of eight such; a line for the calculator instead."""
     rng, teaching = Random(f"sums {seed}"), Random("examples of sums")
-    drawn, shown = [_positive(rng) for _ in range(count)], [_positive(teaching) for _ in range(3)]
-    examples = [reasoned(*each) for each in shown]
-    calls = [Example(question, f"Calculator: {a} + {b} - {c}") for question, a, b, c in shown]
+    drawn, shown = [sum_of_three(rng) for _ in range(count)], [sum_of_three(teaching) for _ in range(3)]
+    examples = [each.example for each in shown]
+    calls = [Example(each.question, f"Calculator: {each.a} + {each.b} - {each.c}") for each in shown]
     steps = Sampling(temperature=0.0, max_new_tokens=64)
     chain = FewShotChainOfThought(lm, examples, form=QUESTIONS, sampling=steps)
     at_once, thought = "3-shot, the answer at once", "3-shot chain of thought"
@@ -131,11 +160,4 @@ def reasoning(lm: LanguageModel, count: int, seed: int, _: Path) -> tuple[list[W
         ),
         Way("vote of 8 chains at temperature 0.7", Vote(chain, 8, first=8), over=(at_once, thought)),
     ]
-    return ways, [Item(question, a + b - c) for question, a, b, c in drawn]
-
-
-def _positive(rng: Random) -> tuple[str, int, int, int]:
-    while True:
-        question, a, b, c = sum_of_three(rng)
-        if c < a + b:
-            return question, a, b, c
+    return ways, [Item(each.question, each.answer) for each in drawn]

@@ -120,7 +120,7 @@ def test_reasoning_is_read_where_it_ends(measured: Callable[..., list[dict[str, 
         a, b, c = map(int, re.findall(r"\d+", prompt.rpartition("Question:")[2]))
         if "Calculator:" in prompt:
             return f" Calculator: {a} + {b} - {c}"
-        if "At first" not in prompt:
+        if "started with" not in prompt:
             return f" {a}"
         return f" Then there are {a + b}. The answer is {a + b - c if sampling.temperature else a + b}."
 
