@@ -1,12 +1,18 @@
 """`cygnet serve`."""
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cygnet.lm.base import LanguageModel
 
 
 def serve(
     model: str,
     /,
     *,
+    technique: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
     name: str | None = None,
@@ -19,6 +25,8 @@ def serve(
     ----------
     model:
         A model folder, a .gguf file, "smollm2", or an endpoint such as http://host:8000/v1#model.
+    technique:
+        A setting that `cygnet lab` wrote (best.toml): chats are answered by it, asking the model.
     host:
         Where to listen.
     port:
@@ -30,7 +38,6 @@ def serve(
     allow_remote:
         Let `host` be an address that other machines reach.
     """
-    from cygnet.lm import load
     from cygnet.lm.address import read_key
     from cygnet.server.guard import LOOPBACK
     from cygnet.server.serve import serve as run
@@ -39,7 +46,19 @@ def serve(
     if allow_remote and host not in LOOPBACK:
         who = "whoever has the key" if key else "anyone"
         print(f"cygnet: {who} that reaches {host} can use this model; nothing is encrypted.", file=sys.stderr)
-    run(load(model), host, port, name=name, key=key, remote=allow_remote, ready=_tell)
+    run(_open(model, technique), host, port, name=name, key=key, remote=allow_remote, ready=_tell)
+
+
+def _open(model: str, technique: Path | None) -> "LanguageModel":
+    """The model, or the technique in its place."""
+    from cygnet.lm import load
+
+    if technique is None:
+        return load(model)
+    from cygnet.lab import load_technique
+    from cygnet.techniques.as_model import TechniqueModel
+
+    return TechniqueModel(load_technique(technique, load(model)))
 
 
 def _tell(address: str) -> None:
