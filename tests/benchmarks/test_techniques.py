@@ -34,24 +34,20 @@ def test_it_compares_models_that_write_steps_with_models_that_do_not_and_keeps_t
     shell_game = script("shell_game")
     shell_game.main(tmp_path, tokens=4_000, items=4, seeds=1)
     first = capsys.readouterr().out
-    assert first.count("raising") == 4
-    assert [row[0] for row in _table(first)] == [
-        *("shell: answer alone", "shell: steps, then answer"),
-        *("sum: answer alone", "sum: steps, then answer"),
-    ]
+    assert first.count("raising") == 2
+    assert [row[0] for row in _table(first)] == ["answer alone", "steps, then answer"]
     shell_game.main(tmp_path, tokens=4_000, items=4, seeds=1)
     again = capsys.readouterr().out
     assert "raising" not in again
     assert _table(again) == _table(first)
     rows = json.loads((tmp_path / "shell_game.json").read_text())["rows"]
-    assert [row["items"] for row in rows] == [4] * 4
+    assert [row["items"] for row in rows] == [4] * 2
 
 
-def test_the_steps_lead_to_the_ball_and_to_the_sum(script: Script) -> None:
+def test_the_steps_lead_to_the_ball(script: Script) -> None:
     shell_game = script("shell_game")
-    assert shell_game.follow("3:12,35,15") == (["12:3", "35:5", "15:1"], 1)
-    assert shell_game.add("3+9+1") == (["3:3", "9:12", "1:13"], 13)
-    for item in shell_game.SHELL.items(20):
+    assert shell_game.follow("3a12b35c15") == (["a123", "b355", "c151"], 1)
+    for item in shell_game.draw_items(20):
         cups = [place == int(item.question[0]) for place in range(6)]
         for first, second in re.findall(r"(\d)(\d)", item.question):
             one, other = int(first), int(second)
@@ -62,11 +58,11 @@ def test_the_steps_lead_to_the_ball_and_to_the_sum(script: Script) -> None:
 def test_it_votes_with_a_model_stopped_early(
     script: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script("voting").main(tmp_path, budgets=(4_000,), wanted=(0.0, 1.0), items=3, seeds=2)
+    script("voting").main(tmp_path, budgets=(4_000,), wanted=[(0.0, 1.0)], items=3, seeds=2)
     rows = _table(capsys.readouterr().out)
     assert len(rows) == 7
     written = {row[0]: int(row[5]) for row in rows}
-    assert written["vote of 16"] > written["vote of 4"] > written["one sample"] > 0
+    assert written["4k tokens: vote of 16"] > written["4k tokens: vote of 4"] > written["4k tokens: one sample"] > 0
 
 
 def test_it_searches_with_a_model_raised_to_play(
