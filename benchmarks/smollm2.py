@@ -10,16 +10,24 @@ import math
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import cygnet
+from cygnet.lm.base import Precision
 
 WINDOW, WINDOWS = 512, 2
 
 
 def main(path: Path) -> None:
-    """Print what the mean surprise comes to."""
+    """Print what the mean surprise comes to, in every precision."""
+    for precision in get_args(Precision):
+        measure(path, precision)
+
+
+def measure(path: Path, precision: Precision) -> None:
+    """Print one precision's."""
     began = time.perf_counter()
-    model = cygnet.load("smollm2")
+    model = cygnet.load("smollm2", precision)
     opened = time.perf_counter()
     ids = model.tokenizer.encode(path.read_text(encoding="utf-8"))
     texts = [model.tokenizer.decode(ids[WINDOW * number : WINDOW * (number + 1)]) for number in range(WINDOWS)]
@@ -28,7 +36,7 @@ def main(path: Path) -> None:
     read = sum(len(reply.tokens) for reply in replies)
     seconds = sum(reply.usage.seconds for reply in replies)
     print(f"opened in {opened - began:.1f} s; {read} tokens of {path} read in {seconds:.1f} s")
-    print(f"perplexity {math.exp(sum(surprises) / len(surprises)):.2f}")
+    print(f"{precision}: perplexity {math.exp(sum(surprises) / len(surprises)):.2f}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from cygnet.tokens.chat import Message
 Prompt = str | Sequence[Message]
 
 # Of the weights of a model on this machine, and of what is computed with them.
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "int8"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

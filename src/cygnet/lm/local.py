@@ -14,6 +14,7 @@ from cygnet.errors import UserError
 from cygnet.generation import Completion, Engine, Sampling
 from cygnet.lm.base import LanguageModel, Precision, Prompt, Reply, Token, Usage
 from cygnet.model.folder import load_language_model, load_scalar_model
+from cygnet.model.int8 import quantize
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages.reward import score_sequences
 from cygnet.tokens.chat import Message, render, render_prompt, response_text
@@ -222,7 +223,9 @@ class RewardModel:
 def load_folder(folder: Path, name: str | None = None, precision: Precision = "float32") -> LocalModel:
     """Open a language model folder. Raises UserError when it is missing, damaged or of another kind."""
     model, tokenizer = load_language_model(folder)
-    model.compute_dtype = getattr(torch, precision)
+    if precision == "int8":
+        quantize(model)
+    model.compute_dtype = torch.float32 if precision == "float32" else torch.bfloat16
     return LocalModel(model.to(model.compute_dtype), tokenizer, name or str(folder))
 
 

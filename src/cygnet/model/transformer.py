@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cygnet.model.config import ModelConfig
+from cygnet.model.int8 import Int8Linear
 from cygnet.model.rope import RopeScaling
 
 # Start of the QK-norm gains: with heads of 32, gains of 1 bound attention logits by 5.7, too soft to look one token up
@@ -31,7 +32,7 @@ class KeyValueCache(Protocol):
         ...
 
 
-def linear(x: Tensor, *layers: nn.Linear) -> Tensor:
+def linear(x: Tensor, *layers: nn.Linear | Int8Linear) -> Tensor:
     """Apply layers side by side, in `x`'s dtype; master weights stay float32. All of them have a bias, or none.
 
     In training that is one matrix product. In decoding, where weights are read for a few tokens only, putting them
@@ -39,6 +40,8 @@ def linear(x: Tensor, *layers: nn.Linear) -> Tensor:
     """
     if len(layers) > 1 and not torch.is_grad_enabled():
         return torch.cat([linear(x, layer) for layer in layers], dim=-1)
+    if isinstance(layers[0], Int8Linear):
+        return layers[0].product(x)
     weight = layers[0].weight if len(layers) == 1 else torch.cat([layer.weight for layer in layers])
     biases: list[Tensor | None] = [layer.bias for layer in layers]
     given = [bias.to(x.dtype) for bias in biases if bias is not None]
@@ -203,6 +206,8 @@ class Transformer(Backbone):
     def logits(self, features: Tensor) -> Tensor:
         """[..., D] features → [..., V] float32 logits."""
         output = self.model.embed_tokens if self.config.tied else self.lm_head
+        if isinstance(output, Int8Linear):
+            return output.product(features).float()
         return F.linear(features, output.weight.to(features.dtype)).float()
 
     def forward(self, tokens: Tensor, positions: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
