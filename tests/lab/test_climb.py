@@ -22,7 +22,7 @@ def test_every_rung_is_measured_on_the_same_items_and_says_what_it_took(task, ad
     left_out = {rung.rung for rung in outcome.rungs} - set(rungs)
     assert left_out == {
         *("persona", "chain of thought, few-shot", "tools"),
-        *("retrieval", "retrieval, passages alone"),
+        *("retrieval", "retrieval, passages alone", "fine-tuning (LoRA)"),
     }
     for rung in rungs.values():
         assert [graded.item for graded in rung.graded] == list(sums.items.choosing)

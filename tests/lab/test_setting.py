@@ -22,7 +22,7 @@ def techniques(write, rows, adder) -> list[Technique]:
     found = []
     for rung in LADDER:
         technique = rung.build(at)
-        if rung.name.startswith("retrieval"):
+        if rung.name.startswith(("retrieval", "fine-tuning")):  # they need an index, or a model in a folder
             continue
         assert isinstance(technique, Technique), technique
         at.worth = {**at.worth, rung.name: len(found)}

@@ -7,6 +7,7 @@ from cygnet.lazy import importer
 if TYPE_CHECKING:
     from cygnet.lab.equipment import IndexFile, make_tool
     from cygnet.lab.export import load_technique
+    from cygnet.lab.lora import Adapted, AdapterFolder
     from cygnet.lab.models import find_model
     from cygnet.lab.readers import ReadChoice, ReadJson, ReadNumber, ReadPattern, ReadText
     from cygnet.lab.rehearsal import rehearse
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from cygnet.lab.verifiers import FitsSchema, MatchesPattern, PythonCheck
 
 _HOME = {
+    "Adapted": "cygnet.lab.lora",
+    "AdapterFolder": "cygnet.lab.lora",
     "FitsSchema": "cygnet.lab.verifiers",
     "IndexFile": "cygnet.lab.equipment",
     "MatchesPattern": "cygnet.lab.verifiers",
@@ -36,6 +39,8 @@ _HOME = {
 }
 
 __all__ = [
+    "Adapted",
+    "AdapterFolder",
     "FitsSchema",
     "IndexFile",
     "MatchesPattern",

@@ -9,6 +9,7 @@ from cygnet.errors import UserError
 from cygnet.lab.answers import Answers, KeepError
 from cygnet.lab.intervals import Interval, paired
 from cygnet.lab.ladder import LADDER, Footing
+from cygnet.lab.lora import Trainer
 from cygnet.lab.measure import Bench, Measured
 from cygnet.lab.meter import Meter
 from cygnet.lab.models import Model
@@ -102,7 +103,8 @@ def climb(task: Task, model: Model, folder: Path, watch: Watch, outcome: Climb) 
     meter = Meter(model.lm, task.config.prices, task.config.budget, folder / "calls.jsonl")
     answers = Answers(folder / "answers.jsonl", model.identity, task.config.seed)
     bench = Bench(meter, answers, task.check, task.config.seed, watch.answered)
-    at = Footing(task, meter)
+    trainer = Trainer(meter, model.address, model.identity, folder / "adapters", task.config.seed)
+    at = Footing(task, meter, trainer=trainer)
     for rung in LADDER:
         built = rung.built(at)
         found: Measured | LeftOut

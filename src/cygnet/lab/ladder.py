@@ -11,6 +11,7 @@ from typing import NamedTuple
 from cygnet.errors import UserError
 from cygnet.generation.request import Sampling
 from cygnet.lab.equipment import make_tool
+from cygnet.lab.lora import Trainer, lora
 from cygnet.lab.readers import ReadChoice, Reader, ReadJson, ReadNumber
 from cygnet.lab.selectors import Similar
 from cygnet.lab.task import Task
@@ -44,12 +45,14 @@ class Footing:
     """What a rung builds on.
 
     measured: the techniques so far by rung, best first; only those that answer in one go. worth: of all rungs so far.
+    trainer: of adapters; None where nothing is to be trained.
     """
 
     task: Task
     lm: LanguageModel
     measured: dict[str, Technique] = field(default_factory=dict)
     worth: Mapping[str, float] = field(default_factory=dict)
+    trainer: Trainer | None = None
 
     @property
     def best(self) -> Technique:
@@ -226,6 +229,7 @@ LADDER = (
     Rung("tools", tools),
     Rung("retrieval", retrieval),
     Rung("retrieval, passages alone", passages_alone),
+    Rung("fine-tuning (LoRA)", lora),
 )
 
 

@@ -10,9 +10,10 @@ from cygnet.lab.answers import Answers
 from cygnet.lab.checks import Check
 from cygnet.lab.intervals import Interval, wilson
 from cygnet.lab.items import Item
+from cygnet.lab.lora import trained_for
 from cygnet.lab.meter import Meter
 from cygnet.lab.setting import to_data
-from cygnet.lm.base import Usage
+from cygnet.lm.base import LanguageModel, Usage
 from cygnet.techniques.base import Answer, Ask, Program, Technique, relay, run_programs
 
 _BATCH = 32  # items that a model on this machine answers together; the most that a kill can cost
@@ -58,8 +59,8 @@ class Measured:
 
     @property
     def usage(self) -> Usage:
-        """Of all answers together."""
-        return sum((graded.answer.usage for graded in self.graded), Usage())
+        """Of all answers together, and of the training before them if there was any."""
+        return sum((graded.answer.usage for graded in self.graded), trained_for(self.technique))
 
     @property
     def cost(self) -> float:
@@ -90,18 +91,18 @@ class Bench:
         for start in range(0, len(items), size):
             places = range(start, min(start + size, len(items)))
             programs = [self._program(rung, technique, items[i].question, keys[i], i) for i in places]
-            answers += self._run(programs)
+            answers += self._run(technique.lm, programs)
         return Measured(rung, technique, tuple(map(self._graded, items, answers)))
 
     def _graded(self, item: Item, answer: Answer) -> Graded:
         return Graded(item, answer, self.check.wrong(item.question, item.answer, answer))
 
-    def _run(self, programs: Sequence[Program]) -> list[Answer]:
+    def _run(self, lm: LanguageModel, programs: Sequence[Program]) -> list[Answer]:
         """Run programs; Ctrl-C ends what is asked of an endpoint after the requests that are in flight."""
-        if self.lm.local:
-            return run_programs(self.lm, programs, self.seed)
+        if lm.local:
+            return run_programs(lm, programs, self.seed)
         with ThreadPoolExecutor(1) as aside:
-            job = aside.submit(run_programs, self.lm, programs, self.seed)
+            job = aside.submit(run_programs, lm, programs, self.seed)
             try:
                 return job.result()
             except BaseException:

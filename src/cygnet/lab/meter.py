@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Generator, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,16 @@ class Meter(LanguageModel):
     def stop(self, reason: str) -> None:
         """Let every further call fail."""
         self._failure = self._failure or UserError(reason)
+
+    def around(self, inner: LanguageModel) -> "Meter":
+        """The same ledger and budget around another model."""
+        other = copy(self)
+        other.inner, other.name, other.local = inner, inner.name, inner.local
+        return other
+
+    def enter(self, usage: Usage) -> None:
+        """Count what was not asked of the model but taken all the same, such as training."""
+        self._ledger.enter(self.name, usage)
 
     def go_on(self) -> None:
         """Allow calls again."""

@@ -12,6 +12,7 @@ from cygnet.errors import UserError
 from cygnet.generation.constraint import Constraint
 from cygnet.generation.request import Sampling
 from cygnet.lab.equipment import IndexFile, ToolName, make_tool
+from cygnet.lab.lora import Adapted, AdapterFolder
 from cygnet.lab.readers import ReadChoice, ReadJson, ReadNumber, ReadPattern, ReadText
 from cygnet.lab.selectors import Similar
 from cygnet.lab.verifiers import FitsSchema, MatchesPattern, PythonCheck
@@ -43,7 +44,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "cygnet.generation.constraint": (Constraint,),
     "cygnet.lab": (
         *(ReadChoice, ReadJson, ReadNumber, ReadPattern, ReadText),
-        *(IndexFile, Similar, FitsSchema, MatchesPattern, PythonCheck),
+        *(Adapted, AdapterFolder, IndexFile, Similar, FitsSchema, MatchesPattern, PythonCheck),
     ),
     "cygnet.techniques": (
         *(Plain, FewShot, Persona, ChainOfThought, FewShotChainOfThought, Vote, Reflect, BestOf, Route, Disagreement),
