@@ -1,11 +1,12 @@
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from cygnet.errors import UserError
 from cygnet.lm.base import Reply, Usage
 from cygnet.techniques import Answer, Ask, Plain, last_number
-from cygnet.techniques.search import BeamSearch, Problem, Row, compare
+from cygnet.techniques.search import BeamSearch, Problem, Row, as_lines, compare, thoughts
 
 
 def value(state: str):
@@ -29,7 +30,7 @@ def model(scripted):
         if prompt.startswith("value"):
             number, typed = prompt.removeprefix("value ").split(":")
             return "1" if number.startswith(typed) else "0"
-        return Reply(str(seed % 1000), "stop", Usage(TOKENS_OF_AN_ANSWER, calls=1))
+        return Reply(str(seed % 1000), "stop", Usage(40, TOKENS_OF_AN_ANSWER, calls=1))
 
     return scripted(script)
 
@@ -58,6 +59,7 @@ def test_three_rows_on_the_same_questions_with_the_same_checker(scripted) -> Non
 def test_best_of_k_gets_the_searchs_tokens_and_at_most_one_answer_to_each_more(scripted) -> None:
     searched, _, sampled = rows(scripted, QUESTIONS)
     assert searched.usage.tokens <= sampled.usage.tokens < searched.usage.tokens + TOKENS_OF_AN_ANSWER * len(QUESTIONS)
+    assert sampled.usage.prompt_tokens == 40 * len(QUESTIONS)  # a prompt counts once, however often it was sent
     drawn = sampled.usage.calls / len(QUESTIONS)
     assert sampled.name == f"best of k, {drawn:.1f} drawn each"
 
@@ -81,6 +83,31 @@ def test_a_search_that_spends_nothing_is_compared_with_one_answer_each(scripted)
     lm = model(scripted)
     free = BeamSearch(lm, replace(NUMBERS, value=lambda state: 0.0))
     assert compare(free, Plain(lm, parse=last_number), check, QUESTIONS[:3])[2].usage.calls == 3
+
+
+@pytest.mark.parametrize("reads_again", [False, True])
+def test_a_search_that_is_best_of_eight_is_worth_no_more_than_best_of_k(scripted, reads_again: bool) -> None:
+    """The first of n replies reads their prompt; a server that must be asked singly reads it for each."""
+
+    class Reader(scripted):
+        def generate(self, prompts, sampling, n=1):
+            replies = super().generate(prompts, sampling, n)
+            return [
+                [replace(r, usage=Usage(0 if i and not reads_again else 200, 5)) for i, r in enumerate(several)]
+                for several in replies
+            ]
+
+    lm = Reader(lambda prompt, seed: str(Random(seed).randrange(50)))
+    drawn = thoughts(
+        as_lines(), value=lambda chain: 0.5, done=lambda chain: chain.thoughts[-1:] == ("7",), k=8, depth=1, parse=str
+    )
+    questions = [f"q{number}" for number in range(600)]
+    seven = lambda question, answer: None if answer.value == "7" else "wrong"  # noqa: E731
+    searched, control, sampled = compare(BeamSearch(lm, drawn), Plain(lm, parse=str), seven, questions)
+    expected = 1 - 0.98**8
+    assert searched.accuracy == control.accuracy == pytest.approx(expected, abs=0.045)  # 3 standard errors
+    assert sampled.accuracy == pytest.approx(expected, abs=0.06)  # an answer to each more, at most
+    assert searched.usage.tokens == 600 * (200 + 8 * 5)
 
 
 def test_the_interval_is_wilsons() -> None:

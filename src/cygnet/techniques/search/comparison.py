@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from math import sqrt
 
 from cygnet.errors import UserError
-from cygnet.lm.base import Usage
-from cygnet.techniques.base import Answer, Program, Technique, run_programs
+from cygnet.lm.base import Reply, Usage
+from cygnet.techniques.base import Answer, Ask, Program, Technique, relay, run_programs
 from cygnet.techniques.reflection import Check
 from cygnet.techniques.samples import draw
 from cygnet.techniques.search.explorer import Search
@@ -53,7 +53,8 @@ def compare(
 
     check: decides for all three what is right: what is wrong with an answer to a question, or None. The sampler draws
     one answer to every question, then another to those not yet right, and so on until it has taken as many tokens as
-    the search did (and so up to one answer to each more).
+    the search did (and so up to one answer to each more). What a question's requests read is counted once for each
+    prompt, however often it was sent: a search that asks for eight replies at once has read it no less often.
     temperature: of those requests that the sampler makes greedily.
 
     Raises UserError without questions, or when the two ask different models.
@@ -63,14 +64,42 @@ def compare(
     if search.lm is not sampler.lm:
         raise UserError(f"both must ask one model, not {search.lm.name} and {sampler.lm.name}.")
     control = replace(search, problem=replace(search.problem, value=random_values(seed)))
-    searched = _row("search", search.run(questions, seed), questions, check)
-    without = _row("search with random values", control.run(questions, seed), questions, check)
+    searched = _row("search", search, questions, check, seed)
+    without = _row("search with random values", control, questions, check, seed)
     return [searched, without, _best_of_k(sampler, check, questions, searched.usage.tokens, seed, temperature)]
 
 
-def _row(name: str, answers: Sequence[Answer], questions: Sequence[str], check: Check) -> Row:
+class _Taken:
+    """What the requests for one question took, a prompt read once for all of them."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self._read: set[str] = set()
+
+    def hear(self, asks: Sequence[Ask], replies: Sequence[Sequence[Reply]]) -> None:
+        for ask, several in zip(asks, replies, strict=True):
+            prompt = repr((ask.prompt, ask.continuation))
+            reader = max((reply.usage for reply in several), key=lambda usage: usage.prompt_tokens, default=Usage())
+            if prompt in self._read:
+                reader = Usage()
+            self._read.add(prompt)
+            self.usage += replace(
+                sum((reply.usage for reply in several), Usage()),
+                prompt_tokens=reader.prompt_tokens,
+                cached_tokens=reader.cached_tokens,
+            )
+
+
+def _row(name: str, technique: Technique, questions: Sequence[str], check: Check, seed: int) -> Row:
+    taken = [_Taken() for _ in questions]
+    pairs = zip(questions, taken, strict=True)
+    answers = run_programs(technique.lm, [relay(technique.solve(each), hear=count.hear) for each, count in pairs], seed)
     right = tuple(_is_right(check, *pair) for pair in zip(questions, answers, strict=True))
-    return Row(name, right, sum((answer.usage for answer in answers), Usage()))
+    return Row(name, right, _all(taken))
+
+
+def _all(taken: Sequence[_Taken]) -> Usage:
+    return sum((count.usage for count in taken), Usage())
 
 
 def _is_right(check: Check, question: str, answer: Answer) -> bool:
@@ -80,16 +109,17 @@ def _is_right(check: Check, question: str, answer: Answer) -> bool:
 def _best_of_k(
     sampler: Technique, check: Check, questions: Sequence[str], tokens: int, seed: int, temperature: float
 ) -> Row:
-    right, usage, drawn, rounds = [False] * len(questions), Usage(), 0, 0
-    while (left := [i for i, solved in enumerate(right) if not solved]) and (not rounds or usage.tokens < tokens):
-        programs = [_sample(sampler, questions[i], temperature) for i in left]
+    right, taken, drawn, rounds = [False] * len(questions), [_Taken() for _ in questions], 0, 0
+    while (left := [i for i, solved in enumerate(right) if not solved]) and (not rounds or _all(taken).tokens < tokens):
+        before = _all(taken).tokens
+        programs = [relay(_sample(sampler, questions[i], temperature), hear=taken[i].hear) for i in left]
         answers = run_programs(sampler.lm, programs, seed=hash((seed, rounds)))
         for i, answer in zip(left, answers, strict=True):
             right[i] = _is_right(check, questions[i], answer)
-        if not any(answer.usage.tokens for answer in answers):
+        if _all(taken).tokens == before:
             raise UserError("an answer of the sampler takes no tokens, so that any number of them could be drawn.")
-        usage, drawn, rounds = usage + sum((answer.usage for answer in answers), Usage()), drawn + len(left), rounds + 1
-    return Row(f"best of k, {drawn / len(questions):.1f} drawn each", tuple(right), usage)
+        drawn, rounds = drawn + len(left), rounds + 1
+    return Row(f"best of k, {drawn / len(questions):.1f} drawn each", tuple(right), _all(taken))
 
 
 def _sample(sampler: Technique, question: str, temperature: float) -> Program:
