@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ways import Way
 
 from cygnet.generation.constraint import Constraint
+from cygnet.generation.request import Sampling
 from cygnet.lm.base import LanguageModel
 from cygnet.techniques import Answer, Example, FewShot, Plain, json_object
 from cygnet.techniques.forms import GREEDY
@@ -27,10 +28,7 @@ SENTENCES = (
     "In {city} everyone knows {name}, who is {age} years old and {job}.",
     "{name} is {job}. At {age}, life in {city} suits {name} well.",
 )
-ASKED = (
-    'Write down the person in this text as a JSON object with the keys "name", "age", "job" and "city". '
-    f"The job is one of {', '.join(get_args(Job))}.\n\nText: {{question}}"
-)
+ASKED = "Text: {question}\n\nExtract the name, age, job and city of the person in the text as JSON."
 
 
 class Person(BaseModel):
@@ -71,7 +69,7 @@ def is_valid(answer: Answer, _: Item) -> bool:
 
 
 def extraction(lm: LanguageModel, count: int, seed: int, _: Path) -> tuple[list[Way], list[Item]]:
-    """Without examples and with two, free and held to the schema, and held to its compact spelling.
+    """Without examples and with two, free and held to the schema; and held to its compact spelling.
 
     The object is looked for anywhere in a free reply, which is more than most programs do.
     """
@@ -84,23 +82,19 @@ def extraction(lm: LanguageModel, count: int, seed: int, _: Path) -> tuple[list[
     compact = replace(free, constraint=Constraint.lark(f"start: %json {json.dumps(_compact(schema))}"))
     also = {"JSON alone": is_json_alone, "valid": is_valid}
 
-    def zero_shot(sampling: Any) -> Plain:
+    def zero_shot(sampling: Sampling) -> Plain:
         return Plain(lm, template=ASKED, parse=json_object, sampling=sampling)
 
-    def few_shot(sampling: Any) -> FewShot:
+    def few_shot(sampling: Sampling) -> FewShot:
         return FewShot(lm, examples, template=ASKED, parse=json_object, sampling=sampling)
 
+    untaught, to_schema = "no examples, free", "no examples, held to the schema"
     ways = [
-        Way("no examples, free", zero_shot(free), also=also),
-        Way("no examples, held to the schema", zero_shot(held), also=also, over=("no examples, free",)),
-        Way(
-            "no examples, held to compact JSON",
-            zero_shot(compact),
-            also=also,
-            over=("no examples, held to the schema",),
-        ),
-        Way("2 examples, free", few_shot(free), also=also, over=("no examples, free",)),
+        Way(untaught, zero_shot(free), also=also),
+        Way(to_schema, zero_shot(held), also=also, over=(untaught,)),
+        Way("2 examples, free", few_shot(free), also=also, over=(untaught,)),
         Way("2 examples, held to the schema", few_shot(held), also=also, over=("2 examples, free",)),
+        Way("no examples, held to compact JSON", zero_shot(compact), also=also, over=(to_schema,)),
     ]
     return ways, items
 
