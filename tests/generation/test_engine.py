@@ -490,6 +490,24 @@ def test_a_cache_that_served_many_does_not_grow_without_bound(engine: Engine, mo
     assert long == answers(engine, [[1] * 40], replace(SAMPLING, max_new_tokens=20))
 
 
-def test_at_least_one_token_must_be_asked_for(engine: Engine) -> None:
-    with pytest.raises(UserError, match="max_new_tokens is 0"):
-        engine.generate([[1]], replace(SAMPLING, max_new_tokens=0))
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("temperature", value) for value in (-1.0, 1e-300, float("nan"))],
+        *[("max_new_tokens", 0), ("top_k", -1), ("top_p", 0.0), ("min_p", 1.5), ("repetition_penalty", 0.0)],
+        *[("stop", ("",)), ("seed", -1), ("logprobs", -1)],
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_by_name(engine: Engine, name: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"{name} is"):
+        engine.generate([[1]], replace(SAMPLING, **{name: value}))
+
+
+def test_a_long_prompt_is_read_in_parts(engine: Engine, read, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = [1, *range(20, 60)]
+    whole = answers(engine, [long, long[:30]], replace(SAMPLING, max_new_tokens=5))
+    engine._prefixes.clear()
+    read.clear()
+    monkeypatch.setattr("cygnet.generation.batch._READ_OF_ONE", 7)
+    assert answers(engine, [long, long[:30]], replace(SAMPLING, max_new_tokens=5)) == whole
+    assert max(length for _, length in read) == 7

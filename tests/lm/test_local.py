@@ -1,6 +1,6 @@
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cygnet.errors import UserError
-from cygnet.generation import Sampling
+from cygnet.generation import Completion, Constraint, Sampling
 from cygnet.lm import LocalModel, Reply, RewardModel, load, load_reward
 from cygnet.model.folder import save_model
 from cygnet.model.transformer import ScalarModel
@@ -142,14 +142,65 @@ def test_what_follows_a_tool_call_is_streamed_as_it_is_told(model: LocalModel, t
     """The pieces add up to the reply also where turns end within it."""
     ids = [tokenizer.id_of(PYTHON), *tokenizer.encode("2 + 2"), tokenizer.end_id]
 
+    told = [*ids, tokenizer.id_of(TOOL), *tokenizer.encode("4"), tokenizer.end_id]
+    told += [tokenizer.id_of(ASSISTANT), *tokenizer.encode("It is 4."), tokenizer.end_id]
+
     class Scripted:
-        def stream(self, prompt: list[int], sampling: Sampling) -> Iterator[int]:
-            yield from [*ids, tokenizer.id_of(TOOL), *tokenizer.encode("4"), tokenizer.end_id]
-            yield from [tokenizer.id_of(ASSISTANT), *tokenizer.encode("It is 4."), tokenizer.end_id]
+        def stream(self, prompt: list[int], sampling: Sampling) -> Generator[int, None, Completion]:
+            yield from told
+            return _completion(told)
 
     model._engine = Scripted()
     text = "<|python|>2 + 2<|end|><|tool|>4<|end|><|assistant|>It is 4."
     assert "".join(model.stream(CHAT, SAMPLING)) == text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"logprobs": 2},
+        {"stop": ("a", "e", "s", " ", "i")},
+        {"constraint": Constraint.choice(["yes", "no"])},
+        {"constraint": Constraint.choice(["yes"]), "logprobs": 1, "max_new_tokens": 3},
+    ],
+)
+def test_a_stream_ends_with_the_reply_that_would_be_given_at_once(model: LocalModel, changes: dict) -> None:
+    sampling = replace(SAMPLING, max_new_tokens=20) if "max_new_tokens" not in changes else SAMPLING
+    sampling = replace(sampling, **changes)
+    pieces, stream = [], model.stream(CHAT, sampling)
+    try:
+        while True:
+            pieces.append(next(stream))
+    except StopIteration as finished:
+        streamed: Reply = finished.value
+    ((given,),) = model.generate([CHAT], [sampling])
+    assert "".join(pieces) == streamed.text == given.text
+    assert (streamed.finish_reason, streamed.completion.tokens) == (given.finish_reason, given.completion.tokens)
+    assert [token.text for token in streamed.tokens] == [token.text for token in given.tokens]
+    assert [token.logprob for token in streamed.tokens] == pytest.approx([token.logprob for token in given.tokens])
+
+
+def test_what_stands_before_a_stop_string_in_its_token_is_kept(tokenizer: Tokenizer, folders: Path) -> None:
+    whole = tokenizer.encode(" swan")
+    assert len(whole) == 1
+    model = load(folders / "sft")
+    never = {number: -1e9 for number in range(tokenizer.vocab_size) if number != whole[0]}
+    sampling = replace(SAMPLING, logit_bias=never, stop=("wan sw",), max_new_tokens=9)
+    ((reply,),) = model.generate([CHAT], sampling)
+    assert (reply.text, reply.finish_reason) == (" s", "stop")
+    assert "".join(model.stream(CHAT, sampling)) == " s"
+
+
+def test_it_can_be_given_up(model: LocalModel) -> None:
+    asked: list[bool] = []
+
+    def stopped() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    sampling = replace(SAMPLING, max_new_tokens=30, logit_bias={model.tokenizer.end_id: -1e9})
+    (replies,) = model.generate_until(stopped, [CHAT], sampling, n=4)
+    assert [len(reply.completion.tokens) for reply in replies] == [3] * 4
 
 
 def test_it_can_be_asked_without_waiting(model: LocalModel) -> None:
@@ -202,9 +253,7 @@ def test_text_is_scored_whoever_wrote_it_and_picks_the_best_of_several(folders: 
     assert answer.text == texts[scores.index(max(scores))]
 
 
-def _completion(ids: list[int]):
-    from cygnet.generation import Completion
-
+def _completion(ids: list[int]) -> Completion:
     return Completion(ids, [0.0] * len(ids), [True] * len(ids), "stop")
 
 

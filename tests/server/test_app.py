@@ -159,10 +159,11 @@ def test_what_waits_is_answered_together(scripted) -> None:
     assert "too many tokens" in error_of(answers[2])["message"]
 
 
-def test_a_dead_endpoint_is_no_mistake_of_the_client(serve, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_dead_endpoint_is_no_mistake_of_the_client(serve, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cygnet.lm.connection.sleep", lambda _: None)
     with EndpointModel("http://127.0.0.1:9/v1", "swan") as endpoint, serve(endpoint) as url:
-        response = httpx.post(f"{url}{CHATS}", json={"messages": CHAT}, timeout=60)
+        response = httpx.post(f"{url}{CHATS}", json={"messages": CHAT, "n": n}, timeout=60)
     assert response.status_code == 502
     assert error_of(response)["code"] == "model_unavailable"
 

@@ -13,6 +13,7 @@ from cygnet.generation.sampling import choose
 from cygnet.model.transformer import Transformer
 
 _READ_AT_ONCE = 16_384  # tokens of prompts in one forward, which bounds its memory
+_READ_OF_ONE = 2_048  # tokens of one prompt in one forward: attention among them takes their square
 _ADMITTED_SHARE = 0.25  # of the rows: new ones wait until so many are free, since reading few costs as much as many
 _FEW = 8  # rows: what so few have written is kept, for a next question may begin with it
 
@@ -103,7 +104,8 @@ class Batch:
             return
         reader, *others = rows
         common = list(reader.prompt[:length])
-        self._read([reader], [common])
+        for start in range(0, length, _READ_OF_ONE):
+            self._read([reader], [common[start : start + _READ_OF_ONE]])
         self._prefixes.keep(common, *self.cache.take(reader.place, length))
         for row in others:
             row.read = row.cached = length
@@ -111,9 +113,22 @@ class Batch:
 
     def _catch_up(self, rows: list[Row]) -> None:
         """Let rows read all but the newest of their tokens."""
-        behind = [row for row in rows if row.behind()]
-        for group in _bounded(behind):
-            self._read(group, [row.unread()[:-1] for row in group])
+        while behind := [row for row in rows if row.behind()]:
+            for group in self._bounded(behind):
+                self._read(group, [row.unread()[:-1][:_READ_OF_ONE] for row in group])
+
+    def _bounded(self, rows: list[Row]) -> Iterator[list[Row]]:
+        """Groups of rows with about as much to read, shortest first; none reads too much, or too far, at once."""
+        group: list[Row] = []
+        for row in sorted(rows, key=lambda row: len(row.unread())):
+            length = min(len(row.unread()), _READ_OF_ONE)
+            end = max(other.read for other in (*group, row)) + length
+            if group and ((len(group) + 1) * length > _READ_AT_ONCE or end > self.cache.longest):
+                yield group
+                group = []
+            group.append(row)
+        if group:
+            yield group
 
     def _read(self, rows: list[Row], tokens: list[list[int]]) -> Tensor:
         """Feed each of these rows its tokens. Returns features [R, T, D], padded on the right where a row has fewer."""
@@ -155,15 +170,3 @@ def _allowed(rows: list[Row], logits: Tensor) -> Tensor | None:
     allowed = torch.zeros(logits.shape, dtype=torch.bool)
     allowed[:, : masks[0].shape[0]] = torch.stack(masks)
     return allowed.to(logits.device)
-
-
-def _bounded(rows: list[Row]) -> Iterator[list[Row]]:
-    """Groups of rows with about as much to read, shortest first, none with too much to read at once."""
-    group: list[Row] = []
-    for row in sorted(rows, key=lambda row: len(row.unread())):
-        if group and (len(group) + 1) * len(row.unread()) > _READ_AT_ONCE:
-            yield group
-            group = []
-        group.append(row)
-    if group:
-        yield group

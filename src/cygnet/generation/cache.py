@@ -19,7 +19,7 @@ class Cache:
     def __init__(self, config: ModelConfig, device: torch.device) -> None:
         self._shape = (config.layers, config.kv_heads, config.head_width)
         self.device = device
-        self._rows = self._places = self._longest = 0
+        self._rows = self._places = self.longest = 0
         self._keys, self._values = self._empty(), self._empty()
 
     def numbers(self, rows: int, places: int) -> int:
@@ -29,7 +29,7 @@ class Cache:
 
     def serve(self, rows: int, longest: int) -> None:
         """Make room for so many rows, none of which will be longer than `longest`."""
-        self._longest = longest
+        self.longest = longest
         self.reserve(rows, 0)
 
     def reserve(self, rows: int, places: int) -> None:
@@ -38,7 +38,7 @@ class Cache:
             return
         keys, values, held = self._keys, self._values, (self._rows, self._places)
         if places > self._places:
-            places = max(places, min(self._longest, self._places + max(_GROWTH, self._places // 2)))
+            places = max(places, min(self.longest, self._places + max(_GROWTH, self._places // 2)))
         self._rows, self._places = max(rows, self._rows), max(places, self._places)
         self._keys, self._values = self._empty(), self._empty()
         self._keys[:, : held[0], :, : held[1]], self._values[:, : held[0], :, : held[1]] = keys, values

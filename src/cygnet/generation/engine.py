@@ -1,6 +1,6 @@
 """One decoder for rollouts, chat, evaluation, ranking and techniques."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
@@ -43,13 +43,19 @@ class Engine:
         self._spare: list[Cache] = []  # the last one, to be used again: making one takes longer than a step
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling], n: int = 1
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling | Sequence[Sampling],
+        n: int = 1,
+        stopped: Callable[[], bool] | None = None,
     ) -> list[list[Completion]]:
         """`n` completions of each prompt, in order. Each prompt is read once, and what all begin with is read once.
 
         One sampling for all gives each prompt random numbers of its place; one for each, those of its own seed alone.
 
-        Raises UserError when a prompt leaves no room in the model's context, or a bias is for a token it lacks.
+        stopped: asked before every token; once it says so, what was written until then is returned.
+
+        Raises UserError when a prompt leaves no room in the model's context, or the sampling makes no sense.
         """
         if isinstance(sampling, Sampling):
             rows = [self._rows(prompt, sampling, (sampling.seed, i), n) for i, prompt in enumerate(prompts)]
@@ -59,13 +65,16 @@ class Engine:
         with self._decoding():
             unfinished = [row for several in sorted(rows, key=_length) for row in several if row.finish_reason is None]
             batch = self._batch(unfinished)
-            while batch.live:
+            while batch.live and not (stopped and stopped()):
                 batch.step()
             self._spare = [batch.cache]
         return [[row.completion() for row in several] for several in rows]
 
-    def stream(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int]:
-        """Token ids of the completion that `generate([prompt], [sampling])` gives, as soon as they are sure to stay."""
+    def stream(self, prompt: Sequence[int], sampling: Sampling) -> Generator[int, None, Completion]:
+        """Token ids of the completion that `generate([prompt], [sampling])` gives, as soon as they are sure to stay.
+
+        The generator returns the completion itself.
+        """
         (row,) = self._rows(prompt, sampling, (sampling.seed,), 1)
         batch, told = self._batch([row]), 0
         while True:
@@ -73,12 +82,13 @@ class Engine:
             yield from row.tokens[told:settled]
             told = max(told, settled)
             if row.finish_reason is not None:
-                return
+                return row.completion()
             with self._decoding():
                 batch.step()
 
     def _rows(self, prompt: Sequence[int], sampling: Sampling, seed: tuple[int, ...], n: int) -> list[Row]:
         """The rows of one request."""
+        sampling.check()
         context, vocabulary = self.model.config.context_length, self.model.config.vocab_size
         if not prompt or len(prompt) >= context:
             raise UserError(
@@ -86,8 +96,6 @@ class Engine:
             )
         if wrong := [token for token in sampling.logit_bias if not 0 <= token < vocabulary]:
             raise UserError(f"logit_bias names token {wrong[0]}, but this model's ids run from 0 to {vocabulary - 1}.")
-        if sampling.max_new_tokens < 1:
-            raise UserError(f"max_new_tokens is {sampling.max_new_tokens}: ask for at least one.")
         limit = min(sampling.max_new_tokens, context - len(prompt))
         noise = uniforms([(*seed, sample) for sample in range(n)], limit)
         ids = list(prompt)

@@ -4,7 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cygnet.errors import UserError
 from cygnet.generation.constraint import Constraint
+
+_COLDEST = 1e-4  # below, dividing by it makes infinities
+_FINE = {
+    "temperature": f"use 0 for the likeliest token, otherwise at least {_COLDEST}",
+    "top_k": "use 0 for all tokens, otherwise how many",
+    "top_p": "use a probability above 0, at most 1",
+    "min_p": "use a share from 0 to 1",
+    "repetition_penalty": "use a number above 0; 1 does nothing",
+    "max_new_tokens": "ask for at least one",
+    "stop": "an empty string would stop before the first token",
+    "seed": "use a whole number from 0 on",
+    "logprobs": "use None, or how many likeliest tokens are told",
+}
 
 FinishReason = Literal["stop", "length"]
 
@@ -38,6 +52,23 @@ class Sampling:
     logprobs: int | None = None
     constraint: Constraint | None = None
 
+    def check(self) -> None:
+        """Raise UserError for what makes no sense, with its name."""
+        fine = {
+            "temperature": self.temperature == 0 or self.temperature >= _COLDEST,
+            "top_k": self.top_k >= 0,
+            "top_p": 0 < self.top_p <= 1,
+            "min_p": 0 <= self.min_p <= 1,
+            "repetition_penalty": self.repetition_penalty > 0,
+            "max_new_tokens": self.max_new_tokens >= 1,
+            "stop": all(self.stop),
+            "seed": self.seed >= 0,
+            "logprobs": self.logprobs is None or self.logprobs >= 0,
+        }
+        for name, is_fine in fine.items():
+            if not is_fine:
+                raise UserError(f"{name} is {getattr(self, name)!r}: {_FINE[name]}.")
+
 
 @dataclass(frozen=True)
 class Completion:
@@ -50,6 +81,7 @@ class Completion:
     top: for every token the likeliest (id, log-probability) in its place, as many as `Sampling.logprobs`; none where
         it was not sampled.
     cached: how many of the prompt's tokens did not have to be read, because they had been before.
+    tail: bytes of text after the tokens: what stands before a stop string in the token in which it begins.
     """
 
     tokens: list[int]
@@ -58,3 +90,4 @@ class Completion:
     finish_reason: FinishReason
     top: list[list[tuple[int, float]]] = field(default_factory=list)
     cached: int = 0
+    tail: bytes = b""

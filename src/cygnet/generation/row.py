@@ -97,8 +97,10 @@ class Row:
         """What was written, without what follows from the first stop string on."""
         kept = self.settled() if self.finish_reason == "stop" else len(self.tokens)
         reason = self.finish_reason or "length"
+        begun = len(self.tokenizer.decode_bytes(self.tokens[:kept])) if kept < len(self.tokens) else len(self.text)
+        tail = bytes(self.text[begun : self._stop_place()])
         return Completion(
-            self.tokens[:kept], self.logprobs[:kept], self.sampled[:kept], reason, self.top[:kept], self.cached
+            self.tokens[:kept], self.logprobs[:kept], self.sampled[:kept], reason, self.top[:kept], self.cached, tail
         )
 
     def settled(self) -> int:

@@ -129,6 +129,17 @@ class LanguageModel(ABC):
         Raises UserError for a prompt longer than the model's context, and for what this model can't do.
         """
 
+    def generate_until(
+        self,
+        stopped: Callable[[], bool] | None,
+        prompts: Sequence[Prompt],
+        sampling: Sampling | Sequence[Sampling] = _DEFAULT,
+        n: int = 1,
+    ) -> list[list[Reply]]:
+        """`generate`, given up with what there is once `stopped` says so, by models that can be interrupted."""
+        del stopped
+        return self.generate(prompts, sampling, n)
+
     @abstractmethod
     def stream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> Generator[str, None, Reply]:
         """The reply to one prompt in pieces of whole characters, as it is written.

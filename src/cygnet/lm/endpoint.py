@@ -219,7 +219,7 @@ class EndpointModel(LanguageModel):
         for future in futures:
             if not future.cancelled() and (failure := future.exception()):
                 if isinstance(failure, DeadEndpointError | BudgetError):
-                    raise UserError(f"{failure} {self._what_is_kept()}") from failure
+                    raise type(failure)(f"{failure} {self._what_is_kept()}") from failure
                 raise failure
         return [future.result() for future in futures]
 

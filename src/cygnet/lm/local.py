@@ -2,7 +2,7 @@
 
 import codecs
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,12 +35,22 @@ class LocalModel(LanguageModel):
         self, prompts: Sequence[Prompt], sampling: Sampling | Sequence[Sampling] = _DEFAULT, n: int = 1
     ) -> list[list[Reply]]:
         """`n` replies to each prompt. Raises UserError when a prompt is longer than the model's context."""
+        return self.generate_until(None, prompts, sampling, n)
+
+    def generate_until(
+        self,
+        stopped: Callable[[], bool] | None,
+        prompts: Sequence[Prompt],
+        sampling: Sampling | Sequence[Sampling] = _DEFAULT,
+        n: int = 1,
+    ) -> list[list[Reply]]:
+        """`generate`, given up before the next token once `stopped` says so."""
         if n < 1:
             raise UserError(f"n is {n}: ask for at least one reply.")
         began = time.perf_counter()
         ids = [self._ids(prompt) for prompt in prompts]
         samplings = [sampling] * len(ids) if isinstance(sampling, Sampling) else sampling
-        found = self._engine.generate(ids, sampling, n)
+        found = self._engine.generate(ids, sampling, n, stopped)
         seconds = (time.perf_counter() - began) / max(1, len(ids) * n)
         replies = []
         for prompt, settings, completions in zip(ids, samplings, found, strict=True):
@@ -58,20 +68,23 @@ class LocalModel(LanguageModel):
         """The reply to one prompt in pieces of whole characters, as it is written; the generator returns all of it."""
         ids, began = self._ids(prompt), time.perf_counter()
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        tokens: list[int] = []
-        for token in self._engine.stream(ids, sampling):
+        tokens = self._engine.stream(ids, sampling)
+        last: int | None = None
+        while True:
+            try:
+                token = next(tokens)
+            except StopIteration as finished:
+                completion: Completion = finished.value
+                break
             # The end of a turn is told when another follows it: after a tool call.
-            told = [*tokens[-1:], token] if tokens and tokens[-1] in self.tokenizer.end_ids else [token]
-            tokens.append(token)
+            told = [token] if last not in self.tokenizer.end_ids or last is None else [last, token]
+            last = token
             if token not in self.tokenizer.end_ids and (piece := decoder.decode(self.tokenizer.decode_bytes(told))):
                 yield piece
-        if rest := decoder.decode(b"", final=True):
+        if rest := decoder.decode(completion.tail, final=True):
             yield rest
-        room = min(sampling.max_new_tokens, self.model.config.context_length - len(ids))
-        cut = len(tokens) >= room and tokens[-1] not in self.tokenizer.end_ids
-        scored = self._with_logprobs(ids, tokens, sampling) if sampling.logprobs is not None else ()
-        usage = Usage(len(ids), len(tokens), 0, time.perf_counter() - began, calls=1)
-        return Reply(response_text(tokens, self.tokenizer), "length" if cut else "stop", usage, scored)
+        usage = Usage(len(ids), len(completion.tokens), completion.cached, time.perf_counter() - began, calls=1)
+        return self._reply(completion, usage, sampling.logprobs is not None)
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
         """Each continuation as the reply to its prompt, with the log-probability of each of its tokens.
@@ -151,27 +164,10 @@ class LocalModel(LanguageModel):
             found.append(values if prompt or not words else [float("nan"), *values])
         return found
 
-    @torch.no_grad()
-    def _with_logprobs(self, prompt: list[int], tokens: list[int], sampling: Sampling) -> tuple[Token, ...]:
-        """The tokens of a streamed reply with log-probabilities at the sampling temperature, read once more."""
-        logits = self.model.logits(self.model.features(torch.tensor([[*prompt, *tokens[:-1]]]))[0, len(prompt) - 1 :])
-        logprobs = torch.log_softmax(logits / (sampling.temperature or 1.0), dim=-1)
-        best = logprobs.topk(sampling.logprobs or 0, dim=-1)
-        text = self.tokenizer.decode
-        return tuple(
-            Token(
-                text([token]), float(row[token]), tuple((text([i]), value) for i, value in zip(*likeliest, strict=True))
-            )
-            for token, row, *likeliest in zip(
-                tokens, logprobs, best.indices.tolist(), best.values.tolist(), strict=True
-            )
-        )
-
     def _reply(self, completion: Completion, usage: Usage, with_tokens: bool) -> Reply:
         tokens = self._tokens(completion) if with_tokens else ()
-        return Reply(
-            response_text(completion.tokens, self.tokenizer), completion.finish_reason, usage, tokens, completion
-        )
+        text = response_text(completion.tokens, self.tokenizer, completion.tail)
+        return Reply(text, completion.finish_reason, usage, tokens, completion)
 
     def _tokens(self, completion: Completion) -> tuple[Token, ...]:
         text = self.tokenizer.decode

@@ -130,12 +130,7 @@ def without_scores(asked: TextRequest) -> list[list[Reply]]:
 def echoed(echoes: Sequence[Sequence[Reply]], replies: Sequence[Sequence[Reply]]) -> list[list[Reply]]:
     """The replies to each prompt with its echo before them; where there are none, the echo alone."""
     return [
-        [
-            replace(
-                reply, text=echo.text + reply.text, tokens=echo.tokens + reply.tokens, usage=echo.usage + reply.usage
-            )
-            for reply in several
-        ]
+        [replace(reply, text=echo.text + reply.text, tokens=echo.tokens + reply.tokens) for reply in several]
         or [replace(echo, finish_reason="length")]
         for (echo,), several in zip(echoes, replies, strict=True)
     ]

@@ -58,7 +58,7 @@ class Job:
 
 class Desk:
     """Answers jobs in threads: one for a model on this machine, so that it never computes twice at a time; several for
-    an endpoint. What is cancelled ends at the next token, unless it shares a batch: that runs to its end.
+    an endpoint. What is cancelled ends at the next token; a batch, once everybody has left who waits for it.
     """
 
     def __init__(self, model: LanguageModel) -> None:
@@ -151,7 +151,7 @@ class Desk:
     def _together(self, jobs: list[Job]) -> None:
         prompts = [prompt for job in jobs for prompt in job.prompts]
         samplings = [sampling for job in jobs for sampling in job.samplings]
-        replies = self._model.generate(prompts, samplings, jobs[0].n)
+        replies = self._model.generate_until(lambda: all(job.cancelled for job in jobs), prompts, samplings, jobs[0].n)
         for job in jobs:
             own, replies = replies[: len(job.prompts)], replies[len(job.prompts) :]
             job.tell(own)

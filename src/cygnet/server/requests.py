@@ -16,6 +16,7 @@ from cygnet.lm.base import Prompt
 from cygnet.server.errors import ApiError
 from cygnet.tokens.chat import Message, read_messages
 
+MOST_ANSWERS = 256  # to one request
 CHAT_TOKENS, TEXT_TOKENS = 1024, 16  # written at most when nothing else is said; the second is OpenAI's own
 
 # They say who asks and how it is filed, and change no answer.
@@ -192,6 +193,8 @@ class TextRequest(Request):
             raise ValueError("an echo can't be streamed")
         if self.max_tokens == 0 and not self.echo:
             raise ValueError("max_tokens is 0, and there is no echo: nothing is asked for")
+        if self.n * len(self.prompt) > MOST_ANSWERS:
+            raise ValueError(f"{self.n} answers to each of {len(self.prompt)} prompts: {MOST_ANSWERS} are the most")
         return self
 
     def prompts(self) -> list[Prompt]:
@@ -232,5 +235,5 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
         raise UserError("a tool call needs a function with arguments, which are JSON in a string.")
     try:
         return {"type": "function", "function": {**function, "arguments": json.loads(arguments)}}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"a tool call's arguments are not valid JSON: {error}") from error

@@ -96,10 +96,13 @@ def last_turn(response: str) -> str:
     return response
 
 
-def response_text(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
-    """What the assistant (and its tool) wrote after the prompt: special tokens by name, less the last end-of-turn."""
+def response_text(ids: Sequence[int], tokenizer: "Tokenizer", tail: bytes = b"") -> str:
+    """What the assistant (and its tool) wrote after the prompt: special tokens by name, less the last end-of-turn.
+
+    tail: bytes of text that follow.
+    """
     kept = ids[:-1] if ids and ids[-1] in tokenizer.end_ids else ids
-    return tokenizer.decode(kept)
+    return (tokenizer.decode_bytes(kept) + tail).decode("utf-8", errors="replace") if tail else tokenizer.decode(kept)
 
 
 def _words(message: Message) -> str:
