@@ -1,7 +1,8 @@
 """Conversations as a model from elsewhere wants them: written by its own Jinja template.
 
-A template's special tokens are told from the same characters in what people say: those are marked before the template
-sees them, so a prompt can't forge a turn here either.
+A template's tokens are told from the same characters in what people say: those are marked before the template sees them,
+and cut there, so a prompt can't forge a turn here either. That holds for all tokens that were added to the vocabulary,
+since some models' turns begin with one that is not declared special.
 """
 
 import json
@@ -21,6 +22,8 @@ from cygnet.tokens.chat import Message, Rendered, read_messages
 if TYPE_CHECKING:
     from cygnet.tokens.tokenizer import Tokenizer
 
+# What a model writes in its own turn, and its template looks for there: <think>, </tool_call>.
+_TAG = re.compile(r"</?\w+>")
 _NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]  # Unicode keeps them free for such uses
 
 
@@ -66,12 +69,19 @@ class _Writer:
         if conventions.template is None:
             raise UserError("this model has no chat template: it continues texts. Give it a text, not messages.")
         said = json.dumps(read_messages(list(messages)), ensure_ascii=False)
-        self._mark = next(mark for mark in _NONCHARACTERS if mark not in said)
+        unused = next((mark for mark in _NONCHARACTERS if mark not in said), None)
+        if unused is None:
+            raise UserError(
+                "the messages hold each of Unicode's noncharacters U+FDD0 to U+FDEF: leave one of them out."
+            )
+        self._mark = unused
         self._tokenizer, self._names = tokenizer, conventions.names
-        longest_first = sorted(tokenizer.special_tokens, key=len, reverse=True)
-        self._specials = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
+        specials, added = tokenizer.special_tokens, tokenizer.added_tokens
+        self._specials = re.compile(f"({_any_of(specials)})")
+        own = [token for token in added if token in specials or not _TAG.fullmatch(token)]
+        self._guarded, self._guarded_own = _starts(added), _starts(own)
         self._template = _compile(conventions.template)
-        self._messages = [self._marked(message) for message in messages]
+        self._messages = [self._marked_message(message) for message in messages]
 
     def text(self, count: int, waiting: bool = False) -> str:
         """The first `count` messages as the template writes them, marks included."""
@@ -83,22 +93,40 @@ class _Writer:
             raise UserError(f"the model's chat template refuses these messages: {error}") from error
 
     def ids(self, text: str) -> list[int]:
-        """Token ids: specials by their names where the template wrote them, anything else as text."""
+        """Token ids: specials by their names where the template wrote them, anything else as text, cut at the marks."""
         ids: list[int] = []
         for place, piece in enumerate(self._specials.split(text)):
             if place % 2:
                 ids.append(self._tokenizer.id_of(piece))
             else:
-                ids += self._tokenizer.encode(piece.replace(self._mark, ""))
+                for part in piece.split(self._mark):
+                    ids += self._tokenizer.encode(part)
         return ids
 
-    def _marked(self, value: Any) -> Any:
-        """A copy in which no text holds a special token: a mark stands after its first character."""
+    def _marked_message(self, message: Message) -> Message:
+        """A copy in which no text holds an added token, but for the tags in what the assistant says."""
+        marked: Message = {name: self._marked(value, self._guarded) for name, value in message.items()}
+        if message["role"] == "assistant" and "content" in message:
+            marked["content"] = self._marked(message["content"], self._guarded_own)
+        return marked
+
+    def _marked(self, value: Any, starts: re.Pattern[str]) -> Any:
+        """A copy with a mark after the first character of every token, in keys too."""
         if isinstance(value, str):
-            return self._specials.sub(lambda found: found[0][0] + self._mark + found[0][1:], value)
+            return starts.sub(lambda found: found[0] + self._mark, value)
         if isinstance(value, dict):
-            return {key: self._marked(item) for key, item in value.items()}
-        return [self._marked(item) for item in value] if isinstance(value, list) else value
+            return {self._marked(key, starts): self._marked(item, starts) for key, item in value.items()}
+        return [self._marked(item, starts) for item in value] if isinstance(value, list) else value
+
+
+def _any_of(tokens: Sequence[str]) -> str:
+    """The pattern of any of some tokens, the longest first; of nothing if there are none."""
+    return "|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or "(?!)"
+
+
+def _starts(tokens: Sequence[str]) -> re.Pattern[str]:
+    """The first characters of tokens, of those within others too."""
+    return re.compile(f"(?=(?:{_any_of(tokens)})).", re.DOTALL)
 
 
 @lru_cache(maxsize=8)

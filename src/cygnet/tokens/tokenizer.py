@@ -30,7 +30,8 @@ class Tokenizer:
     ordinary text, so a prompt can't forge a turn.
 
     A tokenizer from elsewhere comes with the `conventions` of its model. start: ids put before a document. end_id: ends
-    a turn. end_ids: all ids at which a model may end what it writes. special_tokens: their names.
+    a turn. end_ids: all ids at which a model may end what it writes. special_tokens: their names. added_tokens: these, and
+    others that are found in text before it is cut.
 
     Raises UserError for a tokenizer that is not byte-level BPE, or has neither our special tokens nor conventions.
     """
@@ -52,6 +53,7 @@ class Tokenizer:
         else:
             self.pad_id, self.bos_id, self.end_id = conventions.pad_id, conventions.bos_id, conventions.ends[0]
             self.start, self.end_ids = list(conventions.start), frozenset(conventions.ends)
+        self.added_tokens = [token.content for token in self._added.values()]
         self.special_tokens = [token.content for token in self._added.values() if token.special]
         self.hash = hashlib.sha256(bpe.to_str().encode()).hexdigest()
         self._bytes = [self._bytes_of(token_id) for token_id in range(self.vocab_size)]
