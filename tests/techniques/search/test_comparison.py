@@ -4,6 +4,7 @@ from random import Random
 import pytest
 
 from cygnet.errors import UserError
+from cygnet.intervals import paired
 from cygnet.lm.base import Reply, Usage
 from cygnet.techniques import Answer, Ask, Plain, last_number
 from cygnet.techniques.search import BeamSearch, Problem, Row, as_lines, compare, thoughts
@@ -118,7 +119,25 @@ def test_the_interval_is_wilsons() -> None:
     assert none[1] == pytest.approx(0.2775, abs=1e-4)
 
 
+def test_a_row_tells_how_far_the_search_is_ahead_on_the_same_questions(scripted) -> None:
+    searched, control, sampled = rows(scripted, QUESTIONS)
+    assert searched.lead is None
+    low, high = sampled.lead
+    assert 0.5 < low < high <= 1
+    assert control.lead == paired(searched.right, control.right, seed=0)
+    rivals = [
+        Row("", (True, False) * 40, Usage(), (True, False) * 40),
+        Row("", (False, True) * 40, Usage(), (True, False) * 40),
+    ]
+    (alike_low, alike_high), (apart_low, apart_high) = (row.lead for row in rivals)  # as accurate, both
+    assert -0.1 < alike_low < 0 < alike_high < 0.1
+    assert apart_low < -0.15 < 0.15 < apart_high
+
+
 def test_a_row_can_be_printed() -> None:
+    text = str(Row("best of k", (True, False) * 50, Usage(), (True, True) * 50))
+    assert text.startswith("best of k: 50.0% [40.4%, 59.6%]")
+    assert "; the search leads it by +50.0 points [+3" in text
     assert str(Row("search", (True, False), Usage(20, 10))) == (
         "search: 50.0% [9.5%, 90.5%], 10 tokens read and 5 written each"
     )

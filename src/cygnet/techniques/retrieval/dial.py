@@ -1,9 +1,9 @@
 """The dial from memory-only to retrieval-only, measured: what is right at each setting, and where the rest is lost."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from cygnet.intervals import Interval, wilson
 from cygnet.lm.base import Usage
 from cygnet.techniques.base import Answer
 from cygnet.techniques.examples import Example
@@ -12,8 +12,6 @@ from cygnet.techniques.retrieval.retrieve import RELIANCES, Reliance, Retrieve
 from cygnet.techniques.retrieval.search import Hit, Searcher
 
 Right = Callable[[Answer, Example], bool]
-
-_NORMAL = 1.96  # two-sided 95 %
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,9 @@ class Setting:
         return sum((answer.usage for answer in self.answers), Usage())
 
     @property
-    def interval(self) -> tuple[float, float]:
+    def interval(self) -> Interval:
         """95 % interval of the share that is right (Wilson 1927)."""
-        n = len(self.answers)
-        share, z = self.right / n, _NORMAL**2 / n
-        middle, half = share + z / 2, _NORMAL * math.sqrt(share * (1 - share) / n + z / n / 4)
-        return max(0.0, (middle - half) / (1 + z)), min(1.0, (middle + half) / (1 + z))
+        return wilson(self.right, len(self.answers))
 
 
 def says_answer(answer: Answer, item: Example) -> bool:

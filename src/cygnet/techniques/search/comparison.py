@@ -6,9 +6,9 @@ that doesn't beat it at the same tokens, under the same checker, on the same que
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 
 from cygnet.errors import UserError
+from cygnet.intervals import Interval, paired, wilson
 from cygnet.lm.base import Reply, Usage
 from cygnet.techniques.base import Answer, Ask, Program, Technique, relay, run_programs
 from cygnet.techniques.reflection import Check
@@ -16,16 +16,18 @@ from cygnet.techniques.samples import draw
 from cygnet.techniques.search.explorer import Search
 from cygnet.techniques.search.problem import random_values
 
-_Z = 1.959964  # of a 95 % interval
-
 
 @dataclass(frozen=True)
 class Row:
-    """How one way of answering did: which questions it got right, and all that it took."""
+    """How one way of answering did: which questions it got right, and all that it took.
+
+    searched: which of them the search got right; None in the search's own row.
+    """
 
     name: str
     right: tuple[bool, ...]
     usage: Usage
+    searched: tuple[bool, ...] | None = None
 
     @property
     def accuracy(self) -> float:
@@ -33,17 +35,25 @@ class Row:
         return sum(self.right) / len(self.right)
 
     @property
-    def interval(self) -> tuple[float, float]:
+    def interval(self) -> Interval:
         """95 % interval of the accuracy (Wilson 1927)."""
-        n, p = len(self.right), self.accuracy
-        middle, half = p + _Z**2 / (2 * n), _Z * sqrt(p * (1 - p) / n + (_Z / (2 * n)) ** 2)
-        return (middle - half) / (1 + _Z**2 / n), (middle + half) / (1 + _Z**2 / n)
+        return wilson(sum(self.right), len(self.right))
+
+    @property
+    def lead(self) -> Interval | None:
+        """95 % interval of the search's accuracy less this one, question by question; None in the search's own row."""
+        return None if self.searched is None else paired(self.searched, self.right, seed=0)
 
     def __str__(self) -> str:
         low, high = self.interval
         read, written = (count / len(self.right) for count in (self.usage.prompt_tokens, self.usage.completion_tokens))
         right = f"{self.accuracy:.1%} [{low:.1%}, {high:.1%}]"
-        return f"{self.name}: {right}, {read:.0f} tokens read and {written:.0f} written each"
+        told = f"{self.name}: {right}, {read:.0f} tokens read and {written:.0f} written each"
+        if self.searched is None or self.lead is None:
+            return told
+        points = 100 * (sum(self.searched) - sum(self.right)) / len(self.right)
+        low, high = (100 * bound for bound in self.lead)
+        return f"{told}; the search leads it by {points:+.1f} points [{low:+.1f}, {high:+.1f}]"
 
 
 def compare(
@@ -66,7 +76,8 @@ def compare(
     control = replace(search, problem=replace(search.problem, value=random_values(seed)))
     searched = _row("search", search, questions, check, seed)
     without = _row("search with random values", control, questions, check, seed)
-    return [searched, without, _best_of_k(sampler, check, questions, searched.usage.tokens, seed, temperature)]
+    sampled = _best_of_k(sampler, check, questions, searched.usage.tokens, seed, temperature)
+    return [searched, *(replace(row, searched=searched.right) for row in (without, sampled))]
 
 
 class _Taken:

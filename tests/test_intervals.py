@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cygnet.lab.intervals import paired, wilson
+from cygnet.intervals import paired, wilson
 
 
 def test_wilson_is_the_published_interval() -> None:
