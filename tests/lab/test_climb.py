@@ -9,7 +9,7 @@ from cygnet.lab.climb import best_of, cheapest_within
 from cygnet.lab.models import Model
 from cygnet.lab.record import record
 from cygnet.lab.run import run_lab
-from cygnet.lm.connection import DeadEndpointError
+from cygnet.lm.connection import DeadEndpointError, NotAdmittedError
 from cygnet.lm.ledger import BudgetError
 
 
@@ -194,3 +194,32 @@ def test_the_cheapest_is_the_cheapest_within_the_margin(task, adder, up) -> None
         good = [rung for rung in measured if rung.accuracy >= best.accuracy - margin / 100 - 1e-9]
         assert cheapest.cost == min(rung.cost for rung in good)
     assert cheapest_within(measured, 100).rung == "plain"
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_an_item_that_the_model_refuses_is_a_wrong_answer(local: bool, task, adder, up, tmp_path: Path) -> None:
+    sums = task()
+    long, other = sums.items.choosing[3].question, sums.items.held_out[0].question
+
+    class Narrow(adder):
+        def _reply(self, prompt, sampling, index):
+            if str(prompt).rpartition("What is")[2].startswith((long[8:], other[8:])) or long in str(prompt):
+                raise UserError("the prompt has 300 tokens.")
+            return super()._reply(prompt, sampling, index)
+
+    whole = up(sums, adder(local), tmp_path / "whole")
+    outcome = up(sums, Narrow(local))
+    assert outcome.picks, "the lab goes to its end"
+    assert [rung.rung for rung in outcome.measured] == [rung.rung for rung in whole.measured]
+    for rung, without in zip(outcome.measured[:4], whole.measured[:4], strict=True):
+        assert rung.graded[3].wrong == "refused: the prompt has 300 tokens."
+        others = [i for i in range(len(rung.graded)) if i != 3]
+        assert [rung.graded[i] for i in others] == [without.graded[i] for i in others]
+
+
+def test_a_key_that_is_no_longer_taken_ends_the_climb(task, adder, watch, tmp_path: Path) -> None:
+    lm = adder(local=False)
+    lm.fail_after, lm.failure = 60, NotAdmittedError("refused with status 401. Check the key.")
+    with pytest.raises(UserError, match="Check the key"):
+        run_lab(task(), Model(lm, "a", "a"), tmp_path / "out", watch)
+    assert len(lm.asked) == 60

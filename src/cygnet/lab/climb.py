@@ -6,19 +6,15 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from cygnet.errors import UserError
-from cygnet.lab.answers import Answers, KeepError
+from cygnet.lab.answers import Answers
 from cygnet.lab.intervals import Interval, paired
 from cygnet.lab.ladder import LADDER, Footing
 from cygnet.lab.lora import Trainer
 from cygnet.lab.measure import Bench, Measured
 from cygnet.lab.meter import Meter
 from cygnet.lab.models import Model
+from cygnet.lab.refusals import ends_all
 from cygnet.lab.task import Task
-from cygnet.lab.verifiers import CheckError
-from cygnet.lm.connection import DeadEndpointError
-from cygnet.lm.ledger import BudgetError
-
-_ENDS_ALL = (BudgetError, CheckError, DeadEndpointError, KeepError)
 
 
 class Comparison(NamedTuple):
@@ -98,7 +94,7 @@ def climb(task: Task, model: Model, folder: Path, watch: Watch, outcome: Climb) 
 
     Raises:
         UserError: when the budget is spent, the endpoint is dead, a checker fails, or already the first rung can't be
-            asked. A later rung that the model refuses is left out instead.
+            asked. A later rung of which the model refuses every item is left out instead.
     """
     meter = Meter(model.lm, task.config.prices, task.config.budget, folder / "calls.jsonl")
     answers = Answers(folder / "answers.jsonl", model.identity, task.config.seed)
@@ -115,7 +111,7 @@ def climb(task: Task, model: Model, folder: Path, watch: Watch, outcome: Climb) 
             try:
                 found = bench.measure(rung.name, built, task.items.choosing)
             except UserError as error:
-                if not outcome.measured or _ends_all(error):
+                if not outcome.measured or ends_all(error):
                     raise
                 meter.go_on()
                 found = LeftOut(rung.name, str(error))
@@ -155,7 +151,3 @@ def _checked(bench: Bench, task: Task, measured: Sequence[Measured], watch: Watc
         watch.begin(f"{rung}, held out", len(task.items.held_out))
         held_out[rung] = bench.measure(rung, technique, task.items.held_out)
     return Picks(best.rung, cheapest.rung, held_out, task.config.seed)
-
-
-def _ends_all(error: UserError) -> bool:
-    return isinstance(error, _ENDS_ALL) or isinstance(error.__cause__, _ENDS_ALL)

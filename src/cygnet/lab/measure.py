@@ -3,15 +3,17 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
+from cygnet.errors import UserError
 from cygnet.lab.answers import Answers
 from cygnet.lab.checks import Check
 from cygnet.lab.intervals import Interval, wilson
 from cygnet.lab.items import Item
 from cygnet.lab.lora import trained_for
 from cygnet.lab.meter import Meter
+from cygnet.lab.refusals import ends_all
 from cygnet.lab.setting import to_data
 from cygnet.lm.base import LanguageModel, Usage
 from cygnet.techniques.base import Answer, Ask, Program, Technique, relay, run_programs
@@ -82,20 +84,49 @@ class Bench:
     def measure(self, rung: str, technique: Technique, items: Sequence[Item]) -> Measured:
         """Answer and grade all items; answers that are kept are not asked for again.
 
-        Raises UserError, of whatever kind; what was answered before stays kept.
+        An item that the model refuses, such as one too long for it, is wrong. Raises UserError when it refuses all of
+        them, or for what no other item would escape; what was answered before stays kept.
         """
         setting = to_data(technique)
         keys = [self.answers.key(setting, item.question) for item in items]
         size = _BATCH if self.lm.local else len(items)
-        answers: list[Answer] = []
+        answers: list[Answer | UserError] = []
+        told: set[int] = set()
         for start in range(0, len(items), size):
             places = range(start, min(start + size, len(items)))
-            programs = [self._program(rung, technique, items[i].question, keys[i], i) for i in places]
-            answers += self._run(technique.lm, programs)
+            asks = [partial(self._program, rung, technique, items[i].question, keys[i], i, told) for i in places]
+            answers += self._answered(technique.lm, asks)
+        refused = [answer for answer in answers if isinstance(answer, UserError)]
+        if len(refused) == len(items):
+            raise refused[0]
         return Measured(rung, technique, tuple(map(self._graded, items, answers)))
 
-    def _graded(self, item: Item, answer: Answer) -> Graded:
+    def _graded(self, item: Item, answer: Answer | UserError) -> Graded:
+        if isinstance(answer, UserError):
+            return Graded(item, Answer(None, "", note=f"refused: {answer}"), f"refused: {answer}")
         return Graded(item, answer, self.check.wrong(item.question, item.answer, answer))
+
+    def _answered(self, lm: LanguageModel, asks: Sequence[Callable[[], Program]]) -> list[Answer | UserError]:
+        """Each item's answer, or why the model refuses it: where one is refused, halves are asked until it is alone."""
+        found: dict[int, Answer | UserError] = {}
+        waiting = [range(len(asks))]
+        while waiting:
+            these = waiting.pop()
+            try:  # the others keep their places, of which the random numbers are made
+                answers = self._run(lm, [ask() if i in these else _nothing() for i, ask in enumerate(asks)])
+            except UserError as error:
+                if ends_all(error):
+                    raise
+                if isinstance(lm, Meter):
+                    lm.go_on()
+                middle = len(these) // 2
+                if middle:
+                    waiting += [these[middle:], these[:middle]]
+                else:
+                    found[these[0]] = error
+            else:
+                found |= {i: answers[i] for i in these}
+        return [found[i] for i in range(len(asks))]
 
     def _run(self, lm: LanguageModel, programs: Sequence[Program]) -> list[Answer]:
         """Run programs; Ctrl-C ends what is asked of an endpoint after the requests that are in flight."""
@@ -109,7 +140,7 @@ class Bench:
                 self.lm.stop("the lab is stopped.")
                 raise
 
-    def _program(self, rung: str, technique: Technique, question: str, key: str, place: int) -> Program:
+    def _program(self, rung: str, technique: Technique, question: str, key: str, place: int, told: set[int]) -> Program:
         """The answer that is kept, or else the technique's; its random numbers depend on the item's place alone."""
         kept = self.answers.get(key)
         if kept is None:
@@ -119,5 +150,13 @@ class Bench:
 
             kept = yield from relay(technique.solve(question), numbered)
             self.answers.put(key, rung, question, kept)
-        self.told()
+        if place not in told:
+            told.add(place)
+            self.told()
         return kept
+
+
+def _nothing() -> Program:
+    """A program that asks nothing."""
+    yield from ()
+    return Answer(None, "")

@@ -25,6 +25,10 @@ class RefusedError(UserError):
     """The server refused a request, and would again."""
 
 
+class NotAdmittedError(RefusedError):
+    """The server takes no request at all with this key: it is wrong, or nothing is paid."""
+
+
 class DeadEndpointError(UserError):
     """The server did not answer, or was busy, in every attempt."""
 
@@ -97,7 +101,8 @@ class Connection:
         if status in _LATER or (status >= 500 and status != _NEVER):
             return f"status {status}, {words}"
         advice = "Check the key." if status in {401, 403} else "Check the address and the settings."
-        raise RefusedError(f"{self.url} refused the request with status {status}: {words} {advice}")
+        kind = NotAdmittedError if status in {401, 402} else RefusedError
+        raise kind(f"{self.url} refused the request with status {status}: {words} {advice}")
 
     def _object(self, response: httpx.Response) -> dict[str, Any]:
         value = self._parse(response.content)
