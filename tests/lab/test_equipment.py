@@ -72,3 +72,22 @@ def test_an_index_that_is_not_there_is_told_before_anything_is_asked(write, rows
     with pytest.raises(UserError, match=r"no\.index") as error:
         load_task(write(rows(60)), ['asking.index="no.index"'])
     assert not isinstance(error.value, CheckError)
+
+
+def test_who_reads_passages_is_told_the_instructions_too(write, adder, watch, tmp_path: Path) -> None:
+    class Obedient(adder):
+        def _reply(self, prompt, sampling, index):
+            found = re.findall(r"lives in (\w+)", str(prompt))
+            marker = "Answer: " if 'after "Answer:"' in str(prompt) else ""
+            return Reply(f"{marker}{found[0] if found else 'Paris'}", "stop", Usage(30, 1, calls=1))
+
+    (tmp_path / "lives").mkdir()
+    for n in range(60):
+        (tmp_path / "lives" / f"{n}.txt").write_text(f"Person{n} lives in Town{n}. Person{n} likes cats.")
+    build_index([tmp_path / "lives"], tmp_path / "lives.index")
+    rows = [{"input": f"Where does Person{n} live?", "answer": f"Town{n}"} for n in range(60)]
+    text = 'examples = "sums.jsonl"\n[check]\nafter = "Answer:"\n[asking]\nindex = "lives.index"\n'
+    text += """instructions = 'Write the town after "Answer:".'\npassages = 1\nsamples = 3\nshots = 0\n"""
+    outcome = run_lab(load_task(write(rows, text)), Model(Obedient(), "x", "x"), tmp_path / "out", watch)
+    accuracy = {rung.rung: rung.accuracy for rung in outcome.measured}
+    assert accuracy["retrieval"] == accuracy["retrieval, passages alone"] == 1.0

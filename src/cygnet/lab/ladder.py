@@ -236,8 +236,9 @@ LADDER = (
 def _retrieve(at: Footing, reliance: Reliance) -> Technique | str:
     if at.task.index is None:
         return "no asking.index"
+    count, template = at.task.config.asking.passages, at.template
     return Retrieve(
-        at.lm, at.task.index, reliance, at.task.config.asking.passages, at.form, parse=at.reader, sampling=at.short
+        at.lm, at.task.index, reliance, count, at.form, parse=at.reader, sampling=at.short, template=template
     )
 
 

@@ -52,7 +52,8 @@ class Retrieve(Technique):
     passage is the answer, and no model is asked.
     k: how many passages are shown; small models are often better with one. prompts: by reliance, with the holes
     {passages} and {question}; {first} is the first passage's number. parse: reads the value out of the text less its
-    citations.
+    citations. template: how the question is put in them, with the hole {question}; instructions belong here. The search
+    is for the question alone.
 
     The note says what is cited and where that is, what is wrong with citations and quotations, and which passages
     imitated the marks of a prompt. The search is a step of the trace.
@@ -66,8 +67,10 @@ class Retrieve(Technique):
     prompts: Mapping[Reliance, str] = field(default_factory=lambda: PROMPTS)
     parse: Parser = whole
     sampling: Sampling = GREEDY
+    template: str = "{question}"
 
     def __post_init__(self) -> None:
+        require_holes("the template", self.template, "question")
         if self.reliance not in RELIANCES:
             raise UserError(f"unknown reliance {self.reliance!r}: use {', '.join(RELIANCES)}.")
         if self.k < 1:
@@ -91,7 +94,7 @@ class Retrieve(Technique):
         return (yield from self._remembered(question, "the search found nothing: from memory alone"))
 
     def _remembered(self, question: str, note: str) -> Program:
-        turns = [Turn("user", fill(self._prompt("memory"), question=question))]
+        turns = [Turn("user", fill(self._prompt("memory"), question=self._put(question)))]
         [[reply]] = yield [ask(self.form, turns, self.sampling)]
         return Answer(self.parse(reply.text), reply.text, note=joined(note, cut_off(reply)))
 
@@ -105,7 +108,7 @@ class Retrieve(Technique):
         prompt = fill(
             self._prompt(self.reliance),
             passages=write_passages(passages),
-            question=question,
+            question=self._put(question),
             first=str(passages[0].number),
         )
         [[reply]] = yield [ask(self.form, [Turn("user", prompt)], self.sampling)]
@@ -113,6 +116,9 @@ class Retrieve(Technique):
         there = self.reliance == "both" or not says(text, NOT_THERE)
         value = self.parse(without_citations(text)) if there else None
         return Answer(value, text, note=joined(cut_off(reply), *_notes(text, passages, question)))
+
+    def _put(self, question: str) -> str:
+        return fill(self.template, question=question)
 
     def _prompt(self, reliance: Reliance) -> str:
         return self.prompts.get(reliance, PROMPTS[reliance])
