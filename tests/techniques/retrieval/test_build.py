@@ -121,6 +121,32 @@ def test_what_is_left_out_is_counted_with_its_reason(texts: Path, tmp_path: Path
     }
 
 
+def test_links_out_of_the_folder_are_not_followed(texts: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("The password is swordfish.")
+    (texts / ".hidden").mkdir()
+    (texts / ".hidden/plan.txt").write_text("Herons are planned.")
+    (texts / "out.txt").symlink_to(tmp_path / "secret.txt")
+    (texts / "again.md").symlink_to(texts / "rivers.md")
+    (texts / "plan.txt").symlink_to(".hidden/plan.txt")
+    out, by_link = tmp_path / "n.index", tmp_path / "notes-by-link"
+    by_link.symlink_to(texts)
+    built = build_index([texts], out, progress=False)
+    assert (built.new, built.left_out) == (
+        4,
+        {
+            "a link out of the folder: name what it leads to, to index that": ["notes/out.txt"],
+            "a link to a file that is indexed by itself": ["notes/again.md"],
+        },
+    )
+    with Index(out) as index:
+        assert index.by_words("password") == []
+        assert [hit.chunk.source for hit in index.search("herons", 1)] == ["notes/plan.txt"]
+    assert build_index([by_link], out, progress=False).unchanged == 4  # the same folder by another way
+    (texts / "plan.txt").unlink()
+    assert build_index([texts], out, progress=False).removed == 1
+    assert build_index([texts, tmp_path / "secret.txt"], out, progress=False).new == 1
+
+
 def test_a_file_that_can_no_longer_be_read_leaves_the_index(texts: Path, tmp_path: Path) -> None:
     out = tmp_path / "n.index"
     build_index([texts], out, progress=False)

@@ -6,7 +6,7 @@ each time in a transaction: whoever is killed goes on there.
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def build_index(
     """Make an index of files and folders at `out`, or bring the one that is there up to date.
 
     Files that have not changed are not cut or embedded again; of the folders given, files that are gone are taken out.
-    Files of other folders stay as they are.
+    Files of other folders stay as they are. Links out of the places given are not followed.
 
     embedder: "none" (search by words alone), "minilm", a model folder or an endpoint's address; it and `size` hold for
     good: None takes the index's own, for a new one "none" and the default size.
@@ -131,11 +131,13 @@ def _read(store: Store, places: Sequence[Path], progress: bool) -> Built:
     built = Built()
     known, seen = store.files(), set[str]()
     size = Size(store.settings.words, store.settings.overlap)
-    found = {path.resolve(): name for place in places for path, name in _named(place, store.path)}
+    roots = [place.resolve() for place in places]
+    found = {path: name for root in roots for path, name in _named(root, store.path)}
     shown = Progress("read", len(found), progress)
     waiting: list[File] = []
     for number, (path, name) in enumerate(found.items(), 1):
         try:
+            _require_own(path, found, roots)
             file = _file(path, name, known, size)
         except LeftOutError as reason:
             built.left_out.setdefault(str(reason), []).append(name)
@@ -153,7 +155,6 @@ def _read(store: Store, places: Sequence[Path], progress: bool) -> Built:
             store.put_files(waiting)
             waiting = []
     store.put_files(waiting)
-    roots = [place.resolve() for place in places]
     gone = [path for path in known if path not in seen and any(Path(path).is_relative_to(root) for root in roots)]
     store.drop_files(gone)
     built.removed = len(gone)
@@ -162,10 +163,21 @@ def _read(store: Store, places: Sequence[Path], progress: bool) -> Built:
 
 def _named(place: Path, index: Path) -> Iterator[tuple[Path, str]]:
     """The files of a place, each with its name in citations, which begins with the folder's; without the index."""
-    place, index = place.resolve(), index.resolve()
+    index = index.resolve()
     for path in find_files(place):
         if path not in {index, index.with_name(f"{index.name}-journal")}:
             yield path, path.relative_to(place.parent).as_posix()
+
+
+def _require_own(path: Path, found: Collection[Path], roots: Sequence[Path]) -> None:
+    """Raise LeftOutError for a link to what was not named, or to what is read anyway."""
+    if not path.is_symlink():
+        return
+    target = path.resolve()
+    if target in found:
+        raise LeftOutError("a link to a file that is indexed by itself")
+    if not any(target.is_relative_to(root) for root in roots):
+        raise LeftOutError("a link out of the folder: name what it leads to, to index that")
 
 
 def _file(path: Path, name: str, known: dict[str, str], size: Size) -> File | None:
