@@ -66,6 +66,17 @@ def test_no_more_new_plans_than_allowed(scripted) -> None:
     assert sum(entry.name == "plan" for entry in answer.trace) == 3
 
 
+def test_a_plan_that_was_cut_off_is_not_carried_out(scripted) -> None:
+    cut = Reply("1. Count the geese.\n2. Pay the ma", "length", Usage(9, 9, calls=1))
+    lm = scripted(working([cut, "1. Count the swans."], COUNTS))
+    answer = PlanAndExecute(Plain(lm), parse=last_number)("How many?")
+    assert [entry.texts[0] for entry in answer.trace if entry.name == "step"] == ["Count the swans.\n7"]
+    assert "the plan was cut off" in next(prompt for prompt in lm.prompts if "Make a new plan" in prompt)
+    assert answer.value == 7
+    always = PlanAndExecute(Plain(scripted(working([cut] * 3, {}))))("How many?")
+    assert (always.value, always.note) == (None, "no answer, 3 planned: the plan was cut off: write a shorter one")
+
+
 def test_a_plan_that_cannot_be_read_is_asked_for_again(scripted) -> None:
     lm = scripted(working(["I have no plan.", "1. Count the swans."], COUNTS))
     assert PlanAndExecute(Plain(lm))("How many?").value == "In all 7"

@@ -20,6 +20,7 @@ from cygnet.techniques.reflection import Check
 
 _STEP = re.compile(r"^\s*(?:\d+[.)]|[-*])\s+(\S.*?)\s*$", re.MULTILINE)
 _NO_PLAN = "there is no list of steps, a numbered line each"
+_CUT_OFF = "the plan was cut off: write a shorter one"
 
 
 class _Done(NamedTuple):
@@ -81,8 +82,8 @@ class PlanAndExecute(Technique):
         while True:
             [[reply]] = yield [ask(self.form, turns, self.sampling, "plan")]
             plans += 1
-            steps = _STEP.findall(reply.text)
-            problem = None if steps else _NO_PLAN
+            steps = _STEP.findall(reply.text) if reply.finished else []
+            problem = None if steps else _NO_PLAN if reply.finished else _CUT_OFF
             for task in steps:
                 if taken == self.most_steps:
                     return Answer(None, reply.text, note=f"no answer within the cap of {taken} steps")
