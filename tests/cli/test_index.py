@@ -27,6 +27,7 @@ def test_index_and_search(cygnet, notes: Path) -> None:
     assert lines[0] == "1. notes/swan.md, characters 0 to 50 (Swans)"
     assert "words " in lines[1]
     assert lines[2] == "   # Swans Swans are white birds that live on lakes."
+    assert cygnet("search", "n.index", "white birds", "-n", 10**20).out == found.out
     assert cygnet("search", "n.index", "herons").out == "Nothing was found.\n"
     assert "1 unchanged" in cygnet("index", "notes", "-o", "n.index").out
 
@@ -47,6 +48,12 @@ def test_what_a_terminal_would_obey_is_not_printed(cygnet, notes: Path) -> None:
         (["index", "nowhere", "-o", "n.index"], "nowhere does not exist"),
         (["index", "notes", "-o", "n.index", "--words", "0"], "can't be made"),
         (["index", "notes", "-o", "n.index", "--embedder", "nowhere"], "nowhere is not a folder"),
+        (
+            ["index", "notes", "-o", "notes"],
+            "notes is a folder: name the file that the index is to be, such as notes/t",
+        ),
+        (["index", "notes", "-o", "notes/swan.md/x/n.index"], "the folder notes/swan.md/x can't be made: Not a dir"),
+        (["index", "notes", "-o", "/proc/x/y"], "the folder /proc/x can't be made: "),
         (["search", "n.index", "swans"], "n.index is not an index: make one with `cygnet index"),
     ],
 )

@@ -54,6 +54,8 @@ def build_index(
     Raises UserError for a place that is not there, for other settings than the index was made with, and when nothing at
     all can be indexed.
     """
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: name the file that the index is to be, such as {out / 'texts.index'}.")
     for place in places:
         if not place.exists():
             raise UserError(f"{place} does not exist: name files or folders to index.")
@@ -105,7 +107,7 @@ def _open(out: Path, address: str | None, size: Size | None) -> tuple[Store, Emb
         encoder = None if address in {None, NO_EMBEDDER} else load_embedder(str(address))
         where, name = (encoder.address, encoder.name) if encoder else (NO_EMBEDDER, NO_EMBEDDER)
         size = size or Size()
-        out.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(out.parent)
         return Store(out, Settings(where, name, size.words, size.overlap)), encoder
     store = Store(out)
     try:
@@ -119,6 +121,15 @@ def _open(out: Path, address: str | None, size: Size | None) -> tuple[Store, Emb
     except BaseException:
         store.close()
         raise
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the folder {folder} can't be made: {error.strerror}. Choose another place for the index."
+        ) from error
 
 
 def _is_new(out: Path) -> bool:

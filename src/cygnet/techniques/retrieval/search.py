@@ -79,6 +79,7 @@ class Index:
             raise UserError(f"k is {k}: ask for at least one passage.")
         if not query.strip():
             raise UserError("the query is empty: say what to look for.")
+        k = min(k, max(1, self.count()[0]))  # there are no more, and SQLite counts to 2^63
         deep = max(k, _DEEP)
         by_words, by_meaning = dict(self.by_words(query, deep)), dict(self.by_meaning(query, deep))
         scores = fuse([by_words, by_meaning])
