@@ -1,14 +1,18 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cygnet.errors import UserError
 from cygnet.lab import load_technique
+from cygnet.lab.climb import cheapest_within
 from cygnet.lab.models import find_model
+from cygnet.lab.report.page import render
 from cygnet.lab.run import run_lab
+from cygnet.lm.base import Usage
 
 
 @pytest.fixture
@@ -85,3 +89,25 @@ def test_what_models_and_questions_say_is_escaped(write, adder, watch, tmp_path:
     rows = [{"input": f"<script>{n}</script> What is {n} + 1?", "answer": n + 1} for n in range(40)]
     run_lab(load_task(write(rows)), Model(adder(), "a", "a"), tmp_path / "out", watch)
     assert "<script>3" not in (tmp_path / "out/report.html").read_text()
+
+
+def test_a_rung_that_costs_nothing_is_cheapest_and_on_the_chart(task, adder, up) -> None:
+    sums = task()
+    outcome = up(sums, adder())
+    [plain, *_] = outcome.measured
+    free = tuple(replace(one, answer=replace(one.answer, usage=Usage(calls=3))) for one in plain.graded)
+    outcome.rungs.append(replace(plain, rung="from a table", graded=free))
+    assert outcome.rungs[-1].cost == 0, "calls are not taken for tokens"
+    assert cheapest_within(outcome.measured, 100).rung == "from a table"
+    assert "tokens an answer" in render(outcome)
+
+
+def test_where_nobody_counts_tokens_calls_are_compared_in_all_rungs(task, adder, up) -> None:
+    class Silent(adder):
+        def _reply(self, prompt, sampling, index):
+            return replace(super()._reply(prompt, sampling, index), usage=Usage(calls=int(index == 0)))
+
+    outcome = up(task(), Silent())
+    assert {rung.unit for rung in outcome.measured} == {"calls"}
+    assert outcome.measured[0].cost == 1
+    assert "calls an answer" in render(outcome)

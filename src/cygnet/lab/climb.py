@@ -1,7 +1,7 @@
 """Up the ladder, rung by rung on the same items; then the picks, on items that nobody chose by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -116,6 +116,7 @@ def climb(task: Task, model: Model, folder: Path, watch: Watch, outcome: Climb) 
                 meter.go_on()
                 found = LeftOut(rung.name, str(error))
         if isinstance(found, Measured):
+            bench = replace(bench, unit=found.unit)  # the first rung's, so that costs can be compared
             if outcome.measured:
                 outcome.comparisons[rung.name] = compare(found, best_of(outcome.measured), task.config.seed)
             at.worth = {**at.worth, rung.name: found.accuracy}

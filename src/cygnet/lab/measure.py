@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Literal
 
 from cygnet.errors import UserError
 from cygnet.lab.answers import Answers
@@ -20,6 +20,8 @@ from cygnet.techniques.base import Answer, Ask, Program, Technique, relay, run_p
 
 _BATCH = 32  # items that a model on this machine answers together; the most that a kill can cost
 
+Unit = Literal["cost", "tokens", "calls"]
+
 
 @dataclass(frozen=True)
 class Graded:
@@ -32,11 +34,15 @@ class Graded:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a rung did on some items, in their order. technique: also as data, in `setting`."""
+    """What a rung did on some items, in their order. technique: also as data, in `setting`.
+
+    unit: what costs are compared in, the same for all rungs.
+    """
 
     rung: str
     technique: Technique
     graded: tuple[Graded, ...]
+    unit: Unit = "tokens"
 
     @cached_property
     def setting(self) -> dict[str, Any]:
@@ -66,20 +72,24 @@ class Measured:
 
     @property
     def cost(self) -> float:
-        """Of an answer: money where there are prices, else tokens, else calls where nobody counts tokens."""
-        usage = self.usage
-        return (usage.cost or usage.tokens or usage.calls) / len(self.graded)
+        """Of an answer, in the unit."""
+        total: float = getattr(self.usage, self.unit)
+        return total / len(self.graded)
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What measuring takes: the model, the kept answers, the check, a seed, and who is told of every answer."""
+    """What measuring takes: the model, the kept answers, the check, a seed, and who is told of every answer.
+
+    unit: of costs; None: money where what is measured costs any, else tokens, else calls where nobody counts tokens.
+    """
 
     lm: Meter
     answers: Answers
     check: Check
     seed: int
     told: Callable[[], None]
+    unit: Unit | None = None
 
     def measure(self, rung: str, technique: Technique, items: Sequence[Item]) -> Measured:
         """Answer and grade all items; answers that are kept are not asked for again.
@@ -99,7 +109,8 @@ class Bench:
         refused = [answer for answer in answers if isinstance(answer, UserError)]
         if len(refused) == len(items):
             raise refused[0]
-        return Measured(rung, technique, tuple(map(self._graded, items, answers)))
+        measured = Measured(rung, technique, tuple(map(self._graded, items, answers)))
+        return replace(measured, unit=self.unit or _unit(measured.usage))
 
     def _graded(self, item: Item, answer: Answer | UserError) -> Graded:
         if isinstance(answer, UserError):
@@ -154,6 +165,12 @@ class Bench:
             told.add(place)
             self.told()
         return kept
+
+
+def _unit(usage: Usage) -> Unit:
+    if usage.cost:
+        return "cost"
+    return "tokens" if usage.tokens else "calls"
 
 
 def _nothing() -> Program:

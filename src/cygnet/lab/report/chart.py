@@ -16,23 +16,25 @@ from cygnet.page.markup import Html
 def accuracy_against_cost(outcome: Climb, unit: str) -> Html:
     """A dot for each rung, by the number it has in the table, with its 95 % interval; cost on a logarithmic scale.
 
-    The line joins the rungs that nothing cheaper beats. unit: of the cost, money being that of 1,000 answers.
+    What costs nothing, which that scale has no place for, stands at a tenth of the least that anything costs. The line
+    joins the rungs that nothing cheaper beats. unit: of the cost, money being that of 1,000 answers.
     """
     with mpl.rc_context(STYLE):
         canvas = Figure(figsize=(6.4, 3.6), layout="constrained")
         axes = canvas.subplots()
         numbers = {rung.rung: number for number, rung in enumerate(outcome.rungs, 1)}
-        scale = 1000 if outcome.task.config.prices.are_set else 1
-        frontier = [(scale * cost, accuracy) for cost, accuracy in _frontier(outcome.measured)]
+        scale = 1000 if outcome.measured[0].unit == "cost" else 1
+        floor = min((rung.cost for rung in outcome.measured if rung.cost), default=1.0) / 10
+        frontier = [(scale * max(cost, floor), accuracy) for cost, accuracy in _frontier(outcome.measured)]
         axes.step(*zip(*frontier, strict=True), where="post", color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         dots: dict[tuple[float, float], list[Measured]] = {}
         for rung in outcome.measured:
-            dots.setdefault((round(math.log(rung.cost), 1), round(rung.accuracy, 2)), []).append(rung)
+            dots.setdefault((round(math.log(max(rung.cost, floor)), 1), round(rung.accuracy, 2)), []).append(rung)
         for together in dots.values():  # those that would hide each other share a label, the picked one on top
             for rung in sorted(together, key=lambda rung: _color(rung, outcome) != BLUE):
-                _dot(axes, rung, scale, _color(rung, outcome))
+                _dot(axes, rung, scale * max(rung.cost, floor), _color(rung, outcome))
             label = ", ".join(str(numbers[rung.rung]) for rung in together)
-            last = (scale * together[-1].cost, together[-1].accuracy)
+            last = (scale * max(together[-1].cost, floor), together[-1].accuracy)
             axes.annotate(label, last, xytext=(7, 4), textcoords="offset points", fontsize=8.5)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
@@ -55,9 +57,9 @@ def _frontier(measured: list[Measured]) -> list[tuple[float, float]]:
     return points
 
 
-def _dot(axes: Axes, rung: Measured, scale: float, color: str) -> None:
-    axes.plot([scale * rung.cost] * 2, rung.interval, color=color, linewidth=4, alpha=0.25)
-    axes.plot([scale * rung.cost], [rung.accuracy], color=color, marker="o", markersize=7)
+def _dot(axes: Axes, rung: Measured, cost: float, color: str) -> None:
+    axes.plot([cost] * 2, rung.interval, color=color, linewidth=4, alpha=0.25)
+    axes.plot([cost], [rung.accuracy], color=color, marker="o", markersize=7)
 
 
 def _color(rung: Measured, outcome: Climb) -> str:

@@ -30,10 +30,9 @@ def _verdict(outcome: Climb) -> str:
     if picks.cheapest == picks.best:
         return f"{text}. Nothing cheaper came within {_margin(outcome)} of it."
     cheapest = picks.held_out[picks.cheapest]
-    return (
-        f"{text}. Cheapest within {_margin(outcome)} of it: {picks.cheapest}, {percent(cheapest.accuracy, 1)} at "
-        f"{percent(cheapest.cost / best.cost)} of the cost."
-    )
+    cost = f"{percent(cheapest.cost / best.cost)} of the cost" if best.cost else "no cost"
+    right = percent(cheapest.accuracy, 1)
+    return f"{text}. Cheapest within {_margin(outcome)} of it: {picks.cheapest}, {right} at {cost}."
 
 
 def _facts(outcome: Climb) -> Iterator[tuple[str, object, object]]:
@@ -148,7 +147,8 @@ def _money(outcome: Climb) -> list[str]:
 
 
 def _unit(outcome: Climb) -> str:
-    return f"{outcome.task.config.prices.currency} for 1,000 answers" if _money(outcome) else "tokens an answer"
+    unit = outcome.measured[0].unit
+    return f"{outcome.task.config.prices.currency} for 1,000 answers" if unit == "cost" else f"{unit} an answer"
 
 
 def _each(rung: Measured, total: float) -> float:
