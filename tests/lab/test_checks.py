@@ -6,6 +6,7 @@ import pytest
 from cygnet.errors import UserError
 from cygnet.lab.checks import Check, make_check
 from cygnet.lab.config import CheckConfig
+from cygnet.lab.setting import to_data
 from cygnet.lab.verifiers import CheckError, FitsSchema, MatchesPattern, PythonCheck
 from cygnet.techniques.base import Answer
 
@@ -79,3 +80,34 @@ def test_a_function_of_ones_own(tmp_path: Path) -> None:
 def test_verifiers_know_nothing_of_the_right_answer() -> None:
     assert FitsSchema(json.dumps(SCHEMA))("?", Answer({"n": 1}, "")) is None
     assert MatchesPattern(r"\d")("?", Answer(None, "7")) is None
+
+
+def test_a_function_is_part_of_a_setting_by_its_code(tmp_path: Path) -> None:
+    def made() -> Check:
+        return make_check(CheckConfig(kind="python", function="changing:short"), tmp_path)
+
+    module = tmp_path / "changing.py"
+    module.write_text("def short(question, answer):\n    return len(answer) < 5\n")
+    first, again = made().verifier, made().verifier
+    assert first == again
+    module.write_text("def short(question, answer):\n    return len(answer) < 6\n")
+    assert made().verifier != first, "answers that it had a say in are asked for anew"
+    assert json.loads(json.dumps(to_data(first)))["version"] != to_data(made().verifier)["version"]
+
+
+def test_a_function_that_can_take_the_right_answer_gets_it(tmp_path: Path) -> None:
+    (tmp_path / "optional.py").write_text("def same(question, answer, expected=None):\n    return answer == expected\n")
+    same = make_check(CheckConfig(kind="python", function="optional:same"), tmp_path)
+    assert same.verifier is None
+    assert judged(same, "a", "a") is None
+
+
+def test_a_function_that_ends_the_program_or_hides_its_parameters_is_told(tmp_path: Path) -> None:
+    (tmp_path / "leaves.py").write_text("import sys\ndef out(question, answer):\n    sys.exit(0)\n")
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(CheckError, match="leaves:out raised SystemExit"):
+        judged(make_check(CheckConfig(kind="python", function="leaves:out"), tmp_path), "a", None)
+    with pytest.raises(CheckError, match="leaving can't be imported: SystemExit"):
+        make_check(CheckConfig(kind="python", function="leaving:out"), tmp_path)
+    with pytest.raises(CheckError, match="builtins:max must take question and text"):
+        make_check(CheckConfig(kind="python", function="builtins:max"), tmp_path)

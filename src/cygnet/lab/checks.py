@@ -11,7 +11,7 @@ from cygnet.errors import UserError
 from cygnet.files import read_json
 from cygnet.lab.config import CheckConfig
 from cygnet.lab.readers import ReadChoice, Reader, ReadJson, ReadNumber, ReadPattern, ReadText
-from cygnet.lab.verifiers import CheckError, FitsSchema, MatchesPattern, PythonCheck, find, verdict
+from cygnet.lab.verifiers import CheckError, FitsSchema, MatchesPattern, PythonCheck, find, verdict, version_of
 from cygnet.techniques.base import Answer
 
 Verifier = FitsSchema | MatchesPattern | PythonCheck
@@ -90,17 +90,21 @@ def _python(config: CheckConfig, folder: str) -> Check:
     reader = ReadText(after=config.after)
     count = _parameters(config.function, find(config.function, folder))
     if count == 2:
-        return Check(reader, PythonCheck(config.function, folder))
+        return Check(reader, PythonCheck(config.function, folder, version_of(config.function, folder)))
     return Check(reader, function=(config.function, folder))
 
 
 def _parameters(name: str, function: Callable[..., Any]) -> int:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    places = [p for p in inspect.signature(function).parameters.values() if p.kind in kinds]
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some built-in ones don't tell
+        parameters = {}.values()
+    places = [p for p in parameters if p.kind in kinds]
     needed = sum(place.default is inspect.Parameter.empty for place in places)
-    if needed not in (2, 3):
+    if needed > 3 or len(places) < 2:
         raise CheckError(f"the checker {name} must take question and text, and the right answer if it wants it.")
-    return needed
+    return min(len(places), 3)
 
 
 def _schema(path: Path) -> str:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from cygnet.errors import UserError
+from cygnet.files import sha256_of
 from cygnet.techniques.base import Answer
 
 
@@ -51,11 +52,13 @@ class MatchesPattern:
 class PythonCheck:
     """A function of one's own, "module:function", called with question and answer; it must not need the right one.
 
-    folder: where the module is looked for first.
+    folder: where the module is looked for first. version: of the module, so that answers which an older one had a say
+    in can be told from those of this one.
     """
 
     function: str
     folder: str = ""
+    version: str = ""
 
     def __call__(self, question: str, answer: Answer) -> str | None:
         """What is wrong, or None. Raises CheckError when the function fails."""
@@ -73,7 +76,7 @@ def verdict(name: str, folder: str, *arguments: str | None) -> str | None:
         said = find(name, folder)(*arguments)
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CheckError(
             f"the checker {name} raised {type(error).__name__}: {error}, for the question {arguments[0]!r} and the "
             f"answer {arguments[1]!r}. Mend it and run again."
@@ -95,7 +98,7 @@ def find(name: str, folder: str) -> Callable[..., Any]:
         raise CheckError(f'the checker {name!r} is not of the form "module:function".')
     try:
         found = getattr(_module(module, Path(folder)), function, None)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CheckError(f"the checker's module {module} can't be imported: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise CheckError(f"the module {module} has no function {function}.")
@@ -103,8 +106,22 @@ def find(name: str, folder: str) -> Callable[..., Any]:
     return checker
 
 
+def version_of(name: str, folder: str) -> str:
+    """Of the file that the function "module:function" is in; empty where it is in none."""
+    module = name.partition(":")[0]
+    path = _file(module, Path(folder))
+    if not path.is_file():
+        spec = importlib.util.find_spec(module)
+        path = Path(spec.origin or "") if spec else path
+    return sha256_of(path)[:16] if path.is_file() else ""
+
+
+def _file(module: str, folder: Path) -> Path:
+    return folder / f"{module.replace('.', '/')}.py"
+
+
 def _module(name: str, folder: Path) -> ModuleType:
-    path = folder / f"{name.replace('.', '/')}.py"
+    path = _file(name, folder)
     if not folder.name or not path.is_file():
         return importlib.import_module(name)
     spec = importlib.util.spec_from_file_location(name, path)
