@@ -223,3 +223,27 @@ def test_a_key_that_is_no_longer_taken_ends_the_climb(task, adder, watch, tmp_pa
     with pytest.raises(UserError, match="Check the key"):
         run_lab(task(), Model(lm, "a", "a"), tmp_path / "out", watch)
     assert len(lm.asked) == 60
+
+
+def test_a_line_of_the_ledger_cut_short_by_a_kill_does_no_harm(task, adder, up, tmp_path: Path) -> None:
+    sums, calls = task(), tmp_path / "out/calls.jsonl"
+    up(sums, adder())
+    calls.write_bytes(calls.read_bytes()[:-20])
+    (tmp_path / "out/answers.jsonl").unlink()
+    up(sums, adder())
+    assert all(json.loads(line) for line in calls.read_text().splitlines())
+    up(sums, adder())
+
+
+def test_an_interrupted_lab_reports_what_there_is_and_leaves_no_picks_of_another(
+    task, adder, watch, tmp_path: Path
+) -> None:
+    picks = [tmp_path / "out" / f"{name}.{kind}" for name in ("best", "cheapest") for kind in ("py", "toml")]
+    run_lab(task(), Model(adder(), "a", "a"), tmp_path / "out", watch)
+    assert all(path.exists() for path in picks)
+    lm = adder()
+    lm.fail_after, lm.failure = 60, KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run_lab(task(), Model(lm, "b", "b"), tmp_path / "out", watch)
+    assert json.loads((tmp_path / "out/lab.json").read_text())["stopped"] == "It was interrupted."
+    assert not any(path.exists() for path in picks)

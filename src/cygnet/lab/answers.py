@@ -64,17 +64,22 @@ class Answers:
                 raise KeepError(f"could not write {self.path}: {reason}.") from error
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    """The lines by key. Raises UserError for a whole line that is none of ours."""
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file, none where there is no file. One that a crash cut short is dropped from the file as well."""
     if not path.exists():
-        return {}
+        return []
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     if len(whole) < len(data):
         with path.open("r+b") as handle:
             handle.truncate(len(whole))
+    return whole.split(b"\n")[:-1]
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    """The lines by key. Raises UserError for a whole line that is none of ours."""
     kept = {}
-    for number, line in enumerate(whole.split(b"\n")[:-1], 1):
+    for number, line in enumerate(whole_lines(path), 1):
         try:
             row = json.loads(line)
             _answer(row)

@@ -37,8 +37,10 @@ if __name__ == "__main__":
 
 
 def export(outcome: Climb, folder: Path) -> None:
-    """Write best.py, best.toml, cheapest.py and cheapest.toml."""
+    """Write best.py, best.toml, cheapest.py and cheapest.toml; where nothing is picked, remove them."""
     if outcome.picks is None:
+        for name in ("best.py", "best.toml", "cheapest.py", "cheapest.toml"):
+            (folder / name).unlink(missing_ok=True)
         return
     for name, rung in (("best", outcome.picks.best), ("cheapest", outcome.picks.cheapest)):
         measured = outcome.picks.held_out[rung]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cygnet.errors import UserError
 from cygnet.generation.request import Sampling
+from cygnet.lab.answers import whole_lines
 from cygnet.lab.config import BudgetConfig, PricesConfig
 from cygnet.lm.base import LanguageModel, Prompt, Reply, Usage
 from cygnet.lm.ledger import BudgetError, Ledger, Prices
@@ -104,10 +105,9 @@ def to_prices(config: PricesConfig) -> Prices:
 
 
 def spent_before(path: Path) -> Usage:
-    """What the lines of a ledger add up to; a line that a crash cut short is not one."""
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if path.exists() else []
+    """What the lines of a ledger add up to; one that a crash cut short is dropped, or the next would go on in it."""
     total = Usage()
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(whole_lines(path), 1):
         try:
             row = json.loads(line)
             total += Usage(**{name: row[name] for name in Usage.__dataclass_fields__})

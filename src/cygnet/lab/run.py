@@ -21,15 +21,18 @@ def run_lab(task: Task, model: Model, folder: Path, watch: Watch) -> Climb:
 
     Raises:
         UserError: when the lab can't go on; the answers so far are kept, and a report of them is written.
+        KeyboardInterrupt: when the user ends it; likewise.
     """
     with locked(folder):
         outcome = Climb(task, model)
         try:
             climb(task, model, folder, watch, outcome)
-        except UserError as error:
-            outcome.stopped = str(error)
+        except (UserError, KeyboardInterrupt) as error:
+            outcome.stopped = str(error) or "It was interrupted."
             if outcome.measured:
                 _write(outcome, folder)
+            if isinstance(error, KeyboardInterrupt):
+                raise
             kept = f"The answers so far are kept in {folder}: the same command goes on from there."
             raise UserError(f"{error} {kept}") from error
         _write(outcome, folder)
