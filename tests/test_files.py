@@ -109,3 +109,13 @@ def test_a_folder_is_no_json_lines_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"rows\.jsonl does not exist"):
         read_jsonl(tmp_path / "file/rows.jsonl")
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "[" * 200_000, '{"a": ' + "9" * 5000 + "}"])
+def test_json_that_python_will_not_take_is_told_with_its_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"x\.jsonl is not valid JSON"):
+        read_json(path)
+    with pytest.raises(UserError, match=r"x\.jsonl, row 1: not valid JSON"):
+        read_jsonl(path)

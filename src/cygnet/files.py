@@ -95,7 +95,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or brackets as deep
         raise UserError(f"{path} is not valid JSON: {error}") from error
 
 
@@ -129,7 +129,7 @@ def numbered_jsonl(path: Path) -> list[tuple[int, dict[str, Any]]]:
 def _parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}, row {number}: not valid JSON ({error}).") from error
     if not isinstance(row, dict):
         raise UserError(f"{path}, row {number}: expected an object, found {type(row).__name__}.")
