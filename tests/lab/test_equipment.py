@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from cygnet.errors import UserError
-from cygnet.lab import load_technique
+from cygnet.lab import ladder, load_technique
 from cygnet.lab.climb import best_of
+from cygnet.lab.ladder import Footing
 from cygnet.lab.models import Model
 from cygnet.lab.run import run_lab
 from cygnet.lab.task import load_task
@@ -91,3 +92,8 @@ def test_who_reads_passages_is_told_the_instructions_too(write, adder, watch, tm
     outcome = run_lab(load_task(write(rows, text)), Model(Obedient(), "x", "x"), tmp_path / "out", watch)
     accuracy = {rung.rung: rung.accuracy for rung in outcome.measured}
     assert accuracy["retrieval"] == accuracy["retrieval, passages alone"] == 1.0
+
+
+def test_no_clock_decides_what_an_agent_answers(task, actor) -> None:
+    built = ladder.tools(Footing(task('asking.tools=["calculator"]'), actor))
+    assert built.seconds > 1e8

@@ -38,6 +38,7 @@ from cygnet.techniques.forms import Form
 from cygnet.techniques.retrieval.retrieve import Reliance, Retrieve
 
 _ANSWER_IS = "The answer is"
+_NO_DEADLINE = 1e9  # seconds; by the clock, an answer would depend on what is asked beside it
 
 
 @dataclass
@@ -201,7 +202,8 @@ def tools(at: Footing) -> Technique | str:
     sampling = replace(at.long, constraint=action_grammar(found)) if at.lm.local else at.long
     form = Transcript() if asking.form == "document" else Chat()
     reader = replace(at.reader, after="", first_line=False)
-    return ReAct(at.lm, found, form, template=f"Question: {at.template}", parse=reader, sampling=sampling)
+    template = f"Question: {at.template}"
+    return ReAct(at.lm, found, form, template=template, parse=reader, sampling=sampling, seconds=_NO_DEADLINE)
 
 
 def retrieval(at: Footing) -> Technique | str:

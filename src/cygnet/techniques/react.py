@@ -61,9 +61,10 @@ class ReAct(Technique):
     sampling: of a step; with `constraint=action_grammar(tools)` its action is always well-formed.
 
     steps, tokens (read and written), seconds: caps on a question; None: no cap on tokens. Tokens are never exceeded,
-    and neither is the time by a tool, while a request under way is waited for. repeats: how often it may do again what
-    it has done; it is told so, and the tool isn't called. shown: characters of a tool's text that the model reads.
-    Without an answer its value is None, and the note says what stopped it.
+    and neither is the time by a tool, while a request under way is waited for. Time is the clock's, so questions that
+    run together share it; give 1e9 where answers must not depend on their neighbours. repeats: how often it may do
+    again what it has done; it is told so, and the tool isn't called. shown: characters of a tool's text that the model
+    reads. Without an answer its value is None, and the note says what stopped it.
     """
 
     lm: LanguageModel
