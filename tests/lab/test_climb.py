@@ -30,7 +30,7 @@ def test_every_rung_is_measured_on_the_same_items_and_says_what_it_took(task, ad
         assert usage.cost == pytest.approx((usage.prompt_tokens + 2 * usage.completion_tokens) / 1e6)
         assert usage.calls >= len(sums.items.choosing)
     assert rungs["vote"].usage.calls > rungs["few-shot"].usage.calls
-    assert outcome.comparisons["few-shot"].over == "instructions"
+    assert outcome.comparisons["few-shot"].over == "plain"
     assert outcome.comparisons["few-shot"].words == "gain"
     total = sum(rung.usage.cost for rung in (*rungs.values(), *outcome.picks.held_out.values()))
     lines = [json.loads(line) for line in (tmp_path / "out/calls.jsonl").read_text().splitlines()]

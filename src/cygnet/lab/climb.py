@@ -118,7 +118,7 @@ def climb(task: Task, model: Model, folder: Path, watch: Watch, outcome: Climb) 
         if isinstance(found, Measured):
             bench = replace(bench, unit=found.unit)  # the first rung's, so that costs can be compared
             if outcome.measured:
-                outcome.comparisons[rung.name] = compare(found, best_of(outcome.measured), task.config.seed)
+                outcome.comparisons[rung.name] = compare(found, outcome.measured[0], task.config.seed)
             at.worth = {**at.worth, rung.name: found.accuracy}
             if rung.single:
                 at.measured[rung.name] = found.technique

@@ -35,7 +35,7 @@ class Terminal(AbstractContextManager["Terminal"]):
             f"{task.config.name}: {len(items.choosing)} items to choose by, {len(items.held_out)} held out, "
             f"{len(items.pool)} examples to show"
         )
-        self._say(f"{_HEADER}{money}  against the best so far", "bold")
+        self._say(f"{_HEADER}{money}  against the first", "bold")
 
     def __enter__(self) -> Self:
         self._bar.start()

@@ -57,7 +57,7 @@ def _ladder(outcome: Climb) -> Section:
     rows = [_row(place, rung, outcome) for place, rung in enumerate(outcome.rungs, 1) if isinstance(rung, Measured)]
     caption = (
         "On the items to choose by. Tokens read and written, and seconds, are of one answer, money of 1,000. Points "
-        "compare with the best rung before, item by item, with their 95 % interval: bold where it excludes zero."
+        "compare with the first rung, item by item, with their 95 % interval: bold where it excludes zero."
     )
     body = [
         html("<p class='note'>{caption}</p>", caption=caption),
