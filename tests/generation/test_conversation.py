@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError
 from cygnet.generation import Sampling
 from cygnet.generation.conversation import Conversation
 from cygnet.tokens.chat import render, tool_call
@@ -89,7 +89,7 @@ def test_what_outgrows_the_context_is_refused_and_can_start_over() -> None:
     engine = Script(said("one"), said("two"), context_length=24)
     conversation = Conversation(engine, Sampling())
     list(conversation.reply("what is it?"))
-    with pytest.raises(UserError, match="but this model reads 24"):
+    with pytest.raises(ContextError, match="but this model reads 24"):
         list(conversation.reply("what is it? what is it? what is it?"))
     conversation.start_over()
     assert "".join(conversation.reply("what is it?")) == "two"

@@ -1,6 +1,7 @@
 import pytest
 
-from cygnet import Sampling, UserError
+from cygnet import Sampling
+from cygnet.errors import ContextError
 from cygnet.lm import LocalModel
 from cygnet.lm.talk import Talk
 
@@ -24,7 +25,7 @@ def test_what_was_said_is_remembered(build, tokenizer) -> None:
 def test_what_is_not_answered_to_its_end_is_forgotten(build, tokenizer) -> None:
     model = LocalModel(build(), tokenizer)
     talk = Talk(model, SAMPLING)
-    with pytest.raises(UserError, match="it must have between 1 and 63"):
+    with pytest.raises(ContextError, match="longer than this model's context"):
         list(talk.reply("swan " * 100))
     stopped = talk.reply("A")
     next(stopped)

@@ -29,22 +29,28 @@ def chat(model: str, /, *settings: str, prompt: str | None = None, system: str |
 
     config = chat_settings(settings)
 
-    from cygnet.errors import UserError
+    from cygnet.errors import ContextError, UserError
     from cygnet.generation import Sampling
     from cygnet.lm import load
+    from cygnet.terminal import printable
 
     conversation = _conversation(load(model), Sampling(**config.model_dump()), system)
     for text in _typed() if prompt is None else [prompt]:
         try:
             for piece in conversation.reply(text):
-                print(piece, end="", flush=True)
+                print(printable(piece, keep="\n\t"), end="", flush=True)
             print()
         except UserError as error:
             if prompt is not None:
                 raise
-            print(f"({error} It starts over.)")
-            conversation.start_over()
+            if isinstance(error, ContextError):
+                conversation.start_over()
+                print(printable(f"({error} It starts over.)"))
+            else:
+                print(printable(f"({error} What was said before is remembered: say it again.)"))
         except KeyboardInterrupt:  # enough of this reply, not of the conversation
+            if prompt is not None:
+                raise
             print()
 
 

@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError
 from cygnet.generation.engine import Engine
 from cygnet.generation.request import Sampling
 from cygnet.tokens.chat import Message, render
@@ -32,14 +32,14 @@ class Conversation:
         """The reply to `text`, in pieces as it is written.
 
         Raises:
-            UserError: when the conversation has outgrown the model's context; it can go on after `start_over`.
+            ContextError: when the conversation has outgrown the model's context; it can go on after `start_over`.
         """
         tokenizer = self._engine.tokenizer
         turn = render([{"role": "user", "content": text}], tokenizer).ids[1:]  # without a second begin mark
         prompt = [*self._ids, *turn, tokenizer.id_of(ASSISTANT)]
         room = self._engine.model.config.context_length
         if len(prompt) >= room:
-            raise UserError(f"the conversation has {len(prompt)} tokens, but this model reads {room}.")
+            raise ContextError(f"the conversation has {len(prompt)} tokens, but this model reads {room}.")
         self._turns += 1
         tokens: list[int] = []
         decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from cygnet.errors import ContextError
 from cygnet.generation.request import Sampling
 from cygnet.lm.base import LanguageModel
+from cygnet.lm.connection import RefusedError
 from cygnet.tokens.chat import Message
 
 
@@ -24,10 +26,18 @@ class Talk:
     def reply(self, text: str) -> Iterator[str]:
         """The reply to `text`, in pieces as it is written. What is not answered to its end is not remembered.
 
-        Raises UserError when the conversation has outgrown the model's context; it can go on after `start_over`.
+        Raises ContextError when the conversation has outgrown the model's context; it can go on after `start_over`.
         """
         asked: list[Message] = [*self._messages, {"role": "user", "content": text}]
         self._turns += 1
+        room_after = getattr(self._model, "room_after", None)  # of models on this machine
+        if room_after and room_after(asked) < 1:
+            raise ContextError("the conversation is longer than this model's context.")
         sampling = replace(self._sampling, seed=self._sampling.seed + self._turns)
-        reply = yield from self._model.stream(asked, sampling)
+        try:
+            reply = yield from self._model.stream(asked, sampling)
+        except RefusedError as error:
+            if "context" in str(error):  # of an endpoint; they all say so in words of their own
+                raise ContextError(str(error)) from error
+            raise
         self._messages = [*asked, {"role": "assistant", "content": reply.text}]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cygnet.techniques.retrieval.build import Built
 from cygnet.techniques.retrieval.search import Hit
+from cygnet.terminal import printable
 
 _NAMED = 3  # files left out for one reason that are named
 _SHOWN = 240  # characters of a passage
@@ -19,7 +20,7 @@ def index_summary(built: Built, out: Path) -> str:
     lines = [f"{out}: passages: {built.chunks} in all, {built.embedded} embedded now; files: {files}."]
     for reason, names in sorted(built.left_out.items(), key=lambda item: -len(item[1])):
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        lines.append(_printable(f"Left out, {reason}: {', '.join(names[:_NAMED])}{more}"))
+        lines.append(printable(f"Left out, {reason}: {', '.join(names[:_NAMED])}{more}"))
     return "\n".join(lines)
 
 
@@ -39,8 +40,4 @@ def _shown(number: int, hit: Hit) -> str:
     told = "  ".join(f"{name} {value:.3g}" for name, value in scores if value is not None)
     text = " ".join(hit.chunk.text.split())
     text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-    return f"{number}. {_printable(hit.chunk.citation)}\n   {told}\n   {_printable(text)}"
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
+    return f"{number}. {printable(hit.chunk.citation)}\n   {told}\n   {printable(text)}"
