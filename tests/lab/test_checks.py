@@ -111,3 +111,10 @@ def test_a_function_that_ends_the_program_or_hides_its_parameters_is_told(tmp_pa
         make_check(CheckConfig(kind="python", function="leaving:out"), tmp_path)
     with pytest.raises(CheckError, match="builtins:max must take question and text"):
         make_check(CheckConfig(kind="python", function="builtins:max"), tmp_path)
+
+
+@pytest.mark.parametrize("ref", ["#/$defs/nowhere", "http://127.0.0.1:9/schema.json"])
+def test_a_schema_that_refers_to_what_is_not_in_it_is_told_and_nothing_is_fetched(ref: str) -> None:
+    schema = {"type": "object", "properties": {"n": {"$ref": ref}}}
+    with pytest.raises(CheckError, match="which is not in it"):
+        FitsSchema(json.dumps(schema))("?", Answer({"n": 1}, ""))

@@ -31,7 +31,12 @@ class FitsSchema:
         """What is wrong, or None."""
         if answer.value is None:
             return "There is no complete JSON object in it."
-        errors = _validator(self.schema).iter_errors(answer.value)
+        from referencing.exceptions import Unresolvable
+
+        try:
+            errors = list(_validator(self.schema).iter_errors(answer.value))
+        except Unresolvable as error:
+            raise CheckError(f"the schema refers to {error.ref!r}, which is not in it. Write it into $defs.") from error
         worst = min(errors, key=lambda error: list(map(str, error.path)), default=None)
         return None if worst is None else f"{_place(worst.path)}{worst.message}"
 
@@ -140,8 +145,11 @@ def _module(name: str, folder: Path) -> ModuleType:
 def _validator(schema: str) -> Any:
     import jsonschema
 
+    from referencing import Registry
+
     parsed = json.loads(schema)
-    return jsonschema.validators.validator_for(parsed, jsonschema.Draft202012Validator)(parsed)
+    kind = jsonschema.validators.validator_for(parsed, jsonschema.Draft202012Validator)
+    return kind(parsed, registry=Registry())  # one that fetches nothing
 
 
 def _place(path: Any) -> str:
