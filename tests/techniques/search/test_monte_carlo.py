@@ -62,6 +62,21 @@ def test_dead_ends_are_not_gone_to_again_so_a_finite_tree_is_searched_whole(scri
     assert found.note == "no solution among 15 states: no path left"
 
 
+def test_what_leads_only_to_states_seen_elsewhere_says_nothing_against_its_way(scripted) -> None:
+    """Below "1" all but one way come together in states seen before; it is the better arm all the same."""
+    meets = {"": ["0", "1"], "1": [f"1{n}" for n in range(40)], "0": [f"0{n}" for n in range(40)]}
+    same = [f"1{n}" for n in range(1, 40)]
+    asked = []
+
+    def propose(state):
+        asked.append(state)
+        return meets.get(state, ["10"] if state in same else [])
+
+    small = replace(TREE, propose=propose, value=lambda state: 0.6 if state[:1] == "1" else 0.5)
+    MonteCarloSearch(silent(scripted), small, exploration=0)("q")
+    assert asked[2:42] == [f"1{n}" for n in range(40)]
+
+
 def test_a_solution_far_down_is_found(scripted) -> None:
     hidden = replace(TREE, done=lambda state: state == "10110")
     assert MonteCarloSearch(silent(scripted), hidden)("q").value == "10110"

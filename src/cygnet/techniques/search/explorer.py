@@ -61,6 +61,7 @@ class Explorer(Generic[State]):
         self._solution: State | None = None
         self._best: Valued | None = None
         self._capped = ""
+        self.proposed = 0  # by the last call of `children`, states seen before included
 
     @property
     def over(self) -> bool:
@@ -82,6 +83,7 @@ class Explorer(Generic[State]):
     def children(self, parents: Sequence[State]) -> Asking[list[list[Valued]]]:
         """The new states one step on from each of `parents`, with their values; none once there is a solution."""
         proposed = yield from self._all([resolved(self.problem.propose(state)) for state in parents])
+        self.proposed = sum(len(states or ()) for states in proposed)
         families = [[state for state in states or () if self.see(state)] for states in proposed]
         new = [state for family in families for state in family]
         if solutions := [state for state in new if self.problem.done(state)]:

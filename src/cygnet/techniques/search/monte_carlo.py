@@ -46,9 +46,9 @@ class _Node:
 class MonteCarloSearch(Search):
     """Again and again down the tree by the upper confidence bound, one step beyond its leaf, and back up.
 
-    A step's states are all valued at once, in one batch, and each counts as a visit. What leads to nothing new counts 0
-    and is not gone to again. exploration: weight of the uncertain; the square root of 2 is right for values from 0 to
-    1, and others are refused.
+    A step's states are all valued at once, in one batch, and each counts as a visit. What leads nowhere counts 0 and is
+    not gone to again; nor is what leads only to states already seen, which tells nothing of its worth. exploration:
+    weight of the uncertain; the square root of 2 is right for values from 0 to 1, and others are refused.
     """
 
     exploration: float = math.sqrt(2)
@@ -69,7 +69,8 @@ class MonteCarloSearch(Search):
                 leaf.children.append(_Node(child.state, leaf))
                 leaf.children[-1].back_up(_share(child))
             if not new:
-                leaf.back_up(0.0)
+                if not explorer.proposed:
+                    leaf.back_up(0.0)
                 leaf.close()
             if not root.children:
                 return
