@@ -215,3 +215,24 @@ def test_many_files_are_entered_in_batches(tmp_path: Path, monkeypatch) -> None:
         (folder / f"{number}.txt").write_text(f"Text {number}.")
     assert build_index([folder], tmp_path / "n.index", progress=False).chunks == 5
     assert entered == [2, 2, 1]
+
+
+def test_chinese_and_japanese_are_found_by_pairs_of_characters(tmp_path: Path) -> None:
+    folder, out = tmp_path / "texts", tmp_path / "n.index"
+    folder.mkdir()
+    (folder / "a.txt").write_text("上海是中国最大的城市。", encoding="utf-8")
+    (folder / "b.txt").write_text("海上有三只天鹅。", encoding="utf-8")
+    (folder / "c.md").write_text("# 白鳥\n\n湖に住む swans です。", encoding="utf-8")
+    build_index([folder], out, progress=False)
+
+    def found(query: str) -> list[str]:
+        with Index(out) as index:
+            return [hit.chunk.source for hit in index.search(query)]
+
+    assert found("上海") == ["texts/a.txt"]
+    assert found("天鹅在哪里") == ["texts/b.txt"]
+    assert found("鹅") == ["texts/b.txt"]
+    assert found("白鳥") == found("swan住む") == ["texts/c.md"]
+    (folder / "a.txt").unlink()
+    build_index([folder], out, progress=False)
+    assert found("上海") == []

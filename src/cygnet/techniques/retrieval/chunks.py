@@ -16,7 +16,8 @@ from cygnet.techniques.retrieval.sections import Section
 
 # A run of at most 12 letters or digits, a Chinese or Japanese character, or any other sign counts as a word: near
 # enough to the pieces that encoders read, in prose and in code, without asking one.
-_WORD = re.compile(r"[぀-ヿ㐀-鿿]|[^\W぀-ヿ㐀-鿿]{1,12}|[^\w\s]")
+UNSPACED = "぀-ヿ㐀-鿿"  # characters of Chinese and Japanese, between whose words there are no blanks
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]{{1,12}}|[^\w\s]")
 _PARAGRAPH = re.compile(r"(?>\r\n|\r|\n)(?:[^\S\r\n]*(?>\r\n|\r|\n))+")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])\s*")
 _LINE = re.compile(r"\r\n|\r|\n")

@@ -6,8 +6,9 @@ BM25: Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework". Fusi
 
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -17,6 +18,7 @@ import numpy as np
 from cygnet.errors import UserError
 from cygnet.lm.embedder import Embedder
 from cygnet.techniques.retrieval.build import embedder_of
+from cygnet.techniques.retrieval.chunks import UNSPACED
 from cygnet.techniques.retrieval.store import Chunk, Settings, Store
 
 _DEEP = 100  # how far each ranking is read for the fusion
@@ -92,8 +94,11 @@ class Index:
         ]
 
     def by_words(self, query: str, most: int = _DEEP) -> list[tuple[int, float]]:
-        """(id, BM25 score) of chunks that have a word of the query, the best first. Words count by their stems."""
-        words = list(dict.fromkeys(re.findall(r"\w+", query.casefold())))[:_MOST_WORDS]
+        """(id, BM25 score) of chunks that have a word of the query, the best first. Words count by their stems.
+
+        Of Chinese and Japanese every two characters in a row count as a word.
+        """
+        words = list(dict.fromkeys(_words(query.casefold())))[:_MOST_WORDS]
         return self._store.search_words(" OR ".join(f'"{word}"' for word in words), most) if words else []
 
     def by_meaning(self, query: str, most: int = _DEEP) -> list[tuple[int, float]]:
@@ -137,6 +142,15 @@ class Index:
         if version != self._version:
             self._version = version
             self._ids, self._vectors = self._store.vectors()
+
+
+def _words(query: str) -> Iterator[str]:
+    """Words to look for, and pairs of characters where words aren't told apart."""
+    for found in re.findall(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+", query):
+        if len(found) > 1 and re.match(f"[{UNSPACED}]", found):
+            yield from map(" ".join, pairwise(found))
+        else:
+            yield found
 
 
 def fuse(rankings: Iterable[Iterable[int]]) -> dict[int, float]:

@@ -4,6 +4,7 @@ Every change is one transaction, so the file is whole whenever the process is ki
 """
 
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygnet.errors import UserError
-from cygnet.techniques.retrieval.chunks import Piece
+from cygnet.techniques.retrieval.chunks import UNSPACED, Piece
 
-_FORMAT = "cygnet index 1"
+_FORMAT = "cygnet index 2"
 _BUSY_SECONDS = 60.0
 
-# `words` keeps no text of its own: it reads the chunks', and the triggers keep it in step.
+# `words` keeps no text of its own: it reads the chunks', and the triggers keep it in step. To it each character of
+# Chinese or Japanese is a word.
 _SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE files (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, name TEXT NOT NULL, sha256 TEXT NOT NULL);
@@ -32,10 +34,11 @@ CREATE INDEX chunks_of_file ON chunks (file);
 CREATE TABLE vectors (chunk INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5(titles, text, content='chunks', content_rowid='id', tokenize='porter unicode61');
 CREATE TRIGGER chunk_added AFTER INSERT ON chunks BEGIN
-    INSERT INTO words(rowid, titles, text) VALUES (new.id, new.titles, new.text);
+    INSERT INTO words(rowid, titles, text) VALUES (new.id, spaced(new.titles), spaced(new.text));
 END;
 CREATE TRIGGER chunk_removed AFTER DELETE ON chunks BEGIN
-    INSERT INTO words(words, rowid, titles, text) VALUES ('delete', old.id, old.titles, old.text);
+    INSERT INTO words(words, rowid, titles, text)
+    VALUES ('delete', old.id, spaced(old.titles), spaced(old.text));
     DELETE FROM vectors WHERE chunk = old.id;
 END;
 """
@@ -98,6 +101,7 @@ class Store:
             raise UserError(f"{path} is not an index: make one with `cygnet index FOLDER --out {path}`.")
         with self._explained():
             self._database = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+            self._database.create_function("spaced", 1, _spaced, deterministic=True)
         try:
             if settings is not None:
                 self._create(settings)
@@ -228,3 +232,7 @@ class Store:
                 f"the index {self.path} can't be used: {error}. See that there is room and permission to write; "
                 "if the file is damaged or of another kind, delete it and make the index anew."
             ) from error
+
+
+def _spaced(text: str) -> str:
+    return re.sub(f"[{UNSPACED}]", r" \g<0> ", text)
