@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from cygnet.errors import UserError
-from cygnet.lm.base import LanguageModel, Reply, Token
-from cygnet.techniques.base import Answer, Ask, Asking, Program, Technique, relay
+from cygnet.lm.base import LanguageModel, Token
+from cygnet.techniques.base import Answer, Asking, Program, Technique
+from cygnet.techniques.budget import Budget, SpentError
 from cygnet.techniques.forms import joined
 from cygnet.techniques.samples import draw
 from cygnet.techniques.self_consistency import by_value, ranked
@@ -105,8 +106,8 @@ class Route(Technique):
     """The answer of `fast`, or that of `slow` where `when` doubts it.
 
     budget: tokens, read and written, that one question may take. (For each question rather than for a whole run, so
-    that an answer doesn't depend on which other questions were asked.) It is checked before each request of the slow
-    way, so the last one before it is spent may overshoot it; a slow way that is broken off leaves the fast answer.
+    that an answer doesn't depend on which other questions were asked.) The slow way makes a request only if it
+    fits at its worst, so it never exceeds the budget; a slow way that is broken off leaves the fast answer.
     Both must ask the same model.
     """
 
@@ -131,33 +132,11 @@ class Route(Technique):
         evidence = f"fast: {hunch.evidence}"
         if not hunch.doubtful:
             return replace(hunch.answer, note=joined(evidence, hunch.answer.note))
-        answer = yield from self._within_budget(self.slow.solve(question), hunch.tokens)
-        if answer is None:
-            spent = f"budget of {self.budget} tokens spent before the slow way ended"
-            return replace(hunch.answer, note=joined(evidence, spent, hunch.answer.note))
-        return replace(answer, note=joined(f"slow: {hunch.evidence}", answer.note))
-
-    def _within_budget(self, program: Program, spent: int) -> Asking[Answer | None]:
-        """The program's answer; None when the budget was spent before it ended."""
-        tokens = [spent]
-
-        def check(asks: list[Ask]) -> list[Ask]:
-            if self.budget is not None and sum(tokens) >= self.budget:
-                raise _SpentError
-            return asks
-
-        def count(_: list[Ask], replies: list[list[Reply]]) -> None:
-            tokens.extend(reply.usage.tokens for several in replies for reply in several)
-
         try:
-            return (yield from relay(program, check, count))
-        except _SpentError:
-            program.close()
-            return None
-
-
-class _SpentError(Exception):
-    """The budget of a question is spent."""
+            answer = yield from Budget(self.lm, self.budget, hunch.tokens).charge(self.slow.solve(question))
+        except SpentError as spent:
+            return replace(hunch.answer, note=joined(evidence, f"slow way broken off: {spent}", hunch.answer.note))
+        return replace(answer, note=joined(f"slow: {hunch.evidence}", answer.note))
 
 
 def _margin(token: Token) -> float:
