@@ -60,6 +60,10 @@ def test_two_settings_that_ask_otherwise_are_written_otherwise(techniques) -> No
         ({"is": "Persona", "topic": "x"}, "Persona needs inner."),
         ({"is": "tool", "name": "hammer"}, "there is no tool 'hammer', only calculator, python."),
         ({"template": "x"}, "said to be None"),
+        ({"is": "Plain", "sampling": 3}, "Plain can't have 3 for sampling."),
+        ({"is": "Plain", "template": 3}, "Plain can't have 3 for template."),
+        ({"is": "Plain", "parse": "whole"}, "Plain can't have 'whole' for parse."),
+        ({"is": "Plain", "parse": {"is": "ReadPattern", "pattern": "("}}, "'(' is no regular expression"),
         ({"is": "Plain", "template": "x"}, "has no hole {question}"),
     ],
 )

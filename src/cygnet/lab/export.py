@@ -53,14 +53,15 @@ def export(outcome: Climb, folder: Path) -> None:
 def load_technique(path: Path, lm: LanguageModel) -> Technique:
     """The technique in a file that the lab wrote (best.toml, cheapest.toml), asking `lm`.
 
-    Raises UserError when the file is missing or is none of the lab's.
+    Such a file is a program: it may name a Python function of its writer's, which is run. Open none that
+    you don't trust. Raises UserError when the file is missing or is none of the lab's.
     """
     try:
         setting = tomllib.loads(path.read_text(encoding="utf-8"))["technique"]
         technique = from_data(setting, lm)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{path} is no setting that `cygnet lab` wrote: {error}") from error
     except UserError as error:
         raise UserError(f"{path}: {error}") from error

@@ -10,6 +10,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
+from cygnet.errors import UserError
 from cygnet.techniques.parsing import after, first_line, json_object, last_number, one_of, whole
 
 _DIGITS = 60  # more than anybody writes behind a decimal point
@@ -75,6 +76,12 @@ class ReadPattern(Reader):
     """The last match of a regular expression: its first group, or all of it where it has none."""
 
     pattern: str
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except (re.error, TypeError) as error:
+            raise UserError(f"{self.pattern!r} is no regular expression: {error}.") from error
 
     def read(self, text: str) -> str | None:
         """The match."""

@@ -90,6 +90,9 @@ def from_data(data: Any, lm: LanguageModel) -> Any:
     missing = [name for name, field in taken.items() if name not in given and _is_required(field)]
     if missing:
         raise UserError(f"{kind.__name__} needs {', '.join(missing)}.")
+    for name, part in given.items():
+        if name != "lm" and not _fits(part, _default(taken[name])):
+            raise UserError(f"{kind.__name__} can't have {part!r} for {name}.")
     return kind(**given)
 
 
@@ -144,6 +147,17 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _default(field: "Field[Any]") -> Any:
     return field.default_factory() if field.default_factory is not MISSING else field.default
+
+
+def _fits(part: Any, default: Any) -> bool:
+    """Whether a part is of the same sort as its default, where that says enough."""
+    if callable(default):  # a form, a parser
+        return callable(part)
+    if isinstance(default, Sampling):
+        return isinstance(part, Sampling)
+    if is_dataclass(default):
+        return is_dataclass(part)
+    return not isinstance(default, str) or isinstance(part, str) or callable(part)
 
 
 def _is_required(field: "Field[Any]") -> bool:

@@ -144,7 +144,6 @@ def _module(name: str, folder: Path) -> ModuleType:
 @cache
 def _validator(schema: str) -> Any:
     import jsonschema
-
     from referencing import Registry
 
     parsed = json.loads(schema)
