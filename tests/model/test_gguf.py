@@ -44,7 +44,8 @@ def write(path: Path, folder: Path, kind: str, bpe: BpeTokenizer, template: str,
     writer.add_layer_norm_rms_eps(config.norm_eps)
     writer.add_rope_freq_base(config.rope_theta)
     writer.add_tokenizer_model(settings.pop("model", "gpt2"))
-    writer.add_tokenizer_pre(settings.pop("pre", "gpt-2"))
+    if pre := settings.pop("pre", "gpt-2"):
+        writer.add_tokenizer_pre(pre)
     vocabulary = sorted(bpe.get_vocab(), key=bpe.token_to_id)
     padding = [f"[PAD{number}]" for number in range(config.vocab_size - len(vocabulary))]
     writer.add_token_list([*vocabulary, *padding])
@@ -52,6 +53,10 @@ def write(path: Path, folder: Path, kind: str, bpe: BpeTokenizer, template: str,
     writer.add_token_types([*kinds, *[5] * len(padding)])
     writer.add_token_merges(merges_of(bpe))
     writer.add_eos_token_id(2)
+    if (bos := settings.pop("bos", None)) is not None:
+        writer.add_bos_token_id(bos)
+    if (add_bos := settings.pop("add_bos", None)) is not None:
+        writer.add_add_bos_token(add_bos)
     writer.add_pad_token_id(0)
     writer.add_chat_template(template)
     for name, value in settings.items():
@@ -116,6 +121,20 @@ def test_it_is_the_model_that_was_packed(written, tmp_path: Path, family: str) -
     assert found.tokenizer.end_id == theirs.end_id
 
 
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        ({"pre": "llama-bpe"}, [1]),  # Llama 3's files, of which many say nothing
+        ({"pre": "llama-bpe", "add_bos": False}, []),
+        ({}, []),
+        ({"add_bos": True}, [1]),
+    ],
+)
+def test_a_text_begins_as_llama_cpp_begins_it(written, settings: dict[str, Any], start: list[int]) -> None:
+    tokenizer = load(str(written(bos=1, **settings))).tokenizer
+    assert (tokenizer.start, tokenizer.bos_id) == (start, 1)
+
+
 def test_it_is_unpacked_once(written, capsys: pytest.CaptureFixture[str]) -> None:
     path = written()
     folder = unpack(path)
@@ -133,6 +152,7 @@ def test_it_is_unpacked_once(written, capsys: pytest.CaptureFixture[str]) -> Non
         ({"architecture": "mamba"}, "holds a model of the type 'mamba'"),
         ({"model": "llama"}, "its tokenizer is of the kind 'llama'; only byte-level BPE"),
         ({"pre": "dolphin"}, "its tokenizer cuts text like 'dolphin'"),
+        ({"pre": None}, r"does not say how it cuts text \(tokenizer.ggml.pre\); known here: gpt-2, smollm"),
         ({"expert_count": 8}, "it sets expert_count"),
         ({"rope.dimension_count": 8}, "it sets rope.dimension_count = 8, but its heads are 16 wide"),
     ],

@@ -43,8 +43,9 @@ def read_tokenizer(settings: dict[str, Any]) -> tuple[Tokenizer, dict[str, Any]]
     own = {name.removeprefix("tokenizer.ggml."): value for name, value in settings.items()}
     if own["model"] != "gpt2":
         raise UserError(f"its tokenizer is of the kind {own['model']!r}; only byte-level BPE (gpt2) loads here.")
-    if (cut := own.get("pre", "gpt-2")) not in _CUTS:
-        raise UserError(f"its tokenizer cuts text like {cut!r}; known here: {', '.join(_CUTS)}.")
+    if (cut := own.get("pre")) not in _CUTS:
+        how = "does not say how it cuts text (tokenizer.ggml.pre)" if cut is None else f"cuts text like {cut!r}"
+        raise UserError(f"its tokenizer {how}; known here: {', '.join(_CUTS)}.")
     tokens: list[str] = own["tokens"]
     bpe = Tokenizer(
         models.BPE(
@@ -63,7 +64,7 @@ def read_tokenizer(settings: dict[str, Any]) -> tuple[Tokenizer, dict[str, Any]]
     ]
     bpe.add_tokens(added)
     ends = list(dict.fromkeys([own["eos_token_id"], *([own["eot_token_id"]] if "eot_token_id" in own else [])]))
-    if own.get("add_bos_token", False):
+    if own.get("add_bos_token", cut == "llama-bpe"):  # what llama.cpp assumes where the file says nothing
         bos = (tokens[own["bos_token_id"]], own["bos_token_id"])
         bpe.post_processor = processors.TemplateProcessing(single=f"{bos[0]}:0 $A:0", special_tokens=[bos])
     ids = {"bos_token": "bos_token_id", "eos_token": "eos_token_id", "pad_token": "padding_token_id"}

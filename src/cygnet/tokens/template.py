@@ -1,8 +1,8 @@
 """Conversations as a model from elsewhere wants them: written by its own Jinja template.
 
-A template's tokens are told from the same characters in what people say: those are marked before the template sees them,
-and cut there, so a prompt can't forge a turn here either. That holds for all tokens that were added to the vocabulary,
-since some models' turns begin with one that is not declared special.
+A template's tokens are told from the same characters in what people say: those are marked before the template sees
+them, and cut there, so a prompt can't forge a turn here either. That holds for all tokens that were added to the
+vocabulary, since some models' turns begin with one that is not declared special.
 """
 
 import json
@@ -71,9 +71,7 @@ class _Writer:
         said = json.dumps(read_messages(list(messages)), ensure_ascii=False)
         unused = next((mark for mark in _NONCHARACTERS if mark not in said), None)
         if unused is None:
-            raise UserError(
-                "the messages hold each of Unicode's noncharacters U+FDD0 to U+FDEF: leave one of them out."
-            )
+            raise UserError("the messages hold all of Unicode's noncharacters U+FDD0 to U+FDEF: leave one out.")
         self._mark = unused
         self._tokenizer, self._names = tokenizer, conventions.names
         specials, added = tokenizer.special_tokens, tokenizer.added_tokens

@@ -30,8 +30,8 @@ class Tokenizer:
     ordinary text, so a prompt can't forge a turn.
 
     A tokenizer from elsewhere comes with the `conventions` of its model. start: ids put before a document. end_id: ends
-    a turn. end_ids: all ids at which a model may end what it writes. special_tokens: their names. added_tokens: these, and
-    others that are found in text before it is cut.
+    a turn. end_ids: all ids at which a model may end what it writes. special_tokens: their names. added_tokens:
+    these, and others that are found in text before it is cut.
 
     Raises UserError for a tokenizer that is not byte-level BPE, or has neither our special tokens nor conventions.
     """
