@@ -90,6 +90,18 @@ def test_a_language_model_folder_embeds_the_mean_of_its_states(build, tokenizer,
     assert load_embedder(str(tmp_path / "model")).name != embedder.name
 
 
+def test_an_embedder_with_an_adapter_is_another_when_its_base_is(build, tokenizer, tmp_path: Path) -> None:
+    from cygnet.model.folder import save_model
+    from cygnet.model.lora import LoraShape, attach, save_adapter
+
+    names = set()
+    for seed in (0, 1):
+        save_model(tmp_path / "base", build(seed=seed), tokenizer)
+        save_adapter(tmp_path / "adapter", attach(build(seed=seed), LoraShape(2, 4.0, ("q_proj",))), tmp_path / "base")
+        names.add(load_embedder(str(tmp_path / "adapter")).name)
+    assert len(names) == 2
+
+
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a folder"):
         load_embedder(str(tmp_path / "nowhere"))

@@ -176,6 +176,11 @@ def test_what_is_no_type_is_told(kind: Any) -> None:
         written_as(kind)
 
 
+def test_a_pattern_of_bytes_is_refused() -> None:
+    with pytest.raises(UserError, match="must be text, not bytes"):
+        written_as(re.compile(b"a"))
+
+
 def test_an_endpoint_is_sent_the_types_schema(server: Any) -> None:
     server.answer = lambda path, body: server.completion(path, ['{"answer": 4}'])
     with EndpointModel(server.url) as lm:

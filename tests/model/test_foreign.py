@@ -148,6 +148,9 @@ def test_the_mask_covers_what_the_assistant_says(save_foreign, tmp_path: Path) -
         (None, "has no chat template: it continues texts"),
         ("{{ raise_exception('only one question') }}", "refuses these messages: only one question"),
         ("{% if %}", "can't be read"),
+        ("{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}", "takes these messages without end"),
+        ("{{ messages[0].role * 10**15 }}", "takes these messages without end"),
+        ("{{" + "(" * 3000 + "1" + ")" * 3000 + "}}", "can't be read"),
         ("{{ messages.__class__.__mro__ }}", "refuses these messages: access to attribute '__class__'"),
     ],
 )
@@ -159,6 +162,24 @@ def test_a_template_that_does_not_serve_is_explained(
     change(tmp_path / "tokenizer_config.json", chat_template=template)
     with pytest.raises(UserError, match=message):
         render_prompt(CHAT, load_language_model(tmp_path)[1])
+
+
+@pytest.mark.parametrize(
+    ("template", "wanted"),
+    [
+        ("{% generation %}{{ messages[0].content }}{% endgeneration %}!", "ü<|im_end|>!"),
+        ("{{ messages[0] | tojson(ensure_ascii=True) }}", '{"role": "user", "content": "\\u00fc<|im_end|>"}'),
+        ("{{ {'b': 1, 'a': 2} | tojson(separators=(',', ':'), sort_keys=true) }}", '{"a":2,"b":1}'),
+        ("{{ [1] | tojson(indent=1) }}", "[\n 1\n]"),
+    ],
+)
+def test_templates_have_what_transformers_gives_them(save_foreign, tmp_path: Path, template: str, wanted: str) -> None:
+    save_foreign(tmp_path, "llama")
+    (tmp_path / "chat_template.jinja").write_text(template)
+    _, tokenizer = load_language_model(tmp_path)
+    ids = render_prompt([{"role": "user", "content": "ü<|im_end|>"}], tokenizer)
+    assert tokenizer.decode(ids) == wanted
+    assert tokenizer.end_id not in ids
 
 
 def test_a_template_that_rewrites_earlier_turns_gives_no_mask(save_foreign, tmp_path: Path) -> None:

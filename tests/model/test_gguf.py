@@ -162,6 +162,17 @@ def test_what_cannot_be_represented_is_refused_by_name(written, settings: dict[s
         load(str(written(**settings)))
 
 
+def test_what_was_unpacked_otherwise_is_not_opened(written, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written()
+    monkeypatch.setattr("cygnet.model.gguf._FORMAT", 1)
+    old = unpack(path)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(old.parents[3]))
+    new = unpack(path)
+    assert new != old
+    assert new.name == old.name
+
+
 @pytest.mark.parametrize("kept", [0, 3, 100, 0.5, 0.999])
 def test_a_file_that_is_cut_off_is_named(written, tmp_path: Path, kept: float) -> None:
     path = written()

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from cygnet.files import sha256_of
 from cygnet.lm.embedder import Embedder, Vectors, unit_length
 from cygnet.model.folder import load_language_model
+from cygnet.model.lora import base_of, is_adapter
 
 _TOGETHER = 32
 
@@ -28,8 +29,7 @@ class FolderEmbedder(Embedder):
     def __init__(self, folder: Path) -> None:
         self._model, self._tokenizer = load_language_model(folder)
         self.address = str(folder.resolve())
-        weights = "".join(sha256_of(path) for path in sorted(folder.glob("*.safetensors")))
-        self.name = f"language model {hashlib.sha256(weights.encode()).hexdigest()[:16]}"
+        self.name = f"language model {hashlib.sha256(_weights(folder).encode()).hexdigest()[:16]}"
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """N texts → [N, D], of length 1."""
@@ -59,3 +59,9 @@ class FolderEmbedder(Embedder):
         inside = (places >= len(self._tokenizer.start)) & (places < lengths[:, None])
         sums: Vectors = (states * inside[:, :, None]).sum(1).numpy()
         return sums
+
+
+def _weights(folder: Path) -> str:
+    """The hashes of all weights that an embedding depends on: with an adapter's, those of its base."""
+    own = "".join(sha256_of(path) for path in sorted(folder.glob("*.safetensors")))
+    return own + _weights(base_of(folder)) if is_adapter(folder) else own

@@ -60,6 +60,8 @@ def written_as(kind: Any, boxed: bool = False) -> Typed:
     if kind is str:
         return Typed(None, str)
     if isinstance(kind, re.Pattern):
+        if isinstance(kind.pattern, bytes):
+            raise UserError(f"a model writes text, so the pattern {kind.pattern!r} must be text, not bytes.")
         letters = "".join(letter for flag, letter in _FLAGS.items() if kind.flags & flag)
         pattern = f"(?{letters}){kind.pattern}" if letters else kind.pattern
         if not boxed:

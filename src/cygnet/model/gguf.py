@@ -24,6 +24,7 @@ from cygnet.model.transformer import Transformer
 if TYPE_CHECKING:
     from gguf import GGUFReader
 
+_FORMAT = 2  # of the folders that are kept: a new number where the same file is unpacked otherwise
 _FACTORS = "rope_freqs.weight"
 # Settings of other architectures under the same name.
 _UNKNOWN = ("expert_count", "attention.sliding_window", "attention.value_length_mla", "logit_scale", "residual_scale")
@@ -32,13 +33,13 @@ _UNKNOWN = ("expert_count", "attention.sliding_window", "attention.value_length_
 def unpack(file: Path) -> Path:
     """The model folder with what is in a GGUF file, in float32; made when it is asked for first, and kept.
 
-    It is under $XDG_CACHE_HOME or ~/.cache, in cygnet/gguf, by the file's SHA-256. Raises UserError when the file is
-    missing or damaged, or holds another architecture than Llama, Qwen2 and Qwen3, or what can't be represented.
+    It is under $XDG_CACHE_HOME or ~/.cache, in cygnet/gguf, by format number and SHA-256. Raises UserError when the
+    file is missing or damaged, or holds another architecture than Llama, Qwen2 and Qwen3, or what can't be represented.
     """
     if not file.is_file():
         raise UserError(f"{file} does not exist.")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cygnet" / "gguf"
-    folder = cache / sha256_of(file)
+    folder = cache / str(_FORMAT) / sha256_of(file)
     if not folder.is_dir():
         print(f"cygnet: unpacking {file.name} once, into {folder}", file=sys.stderr)
         _write_folder(_open(file), file, folder)

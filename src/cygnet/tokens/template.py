@@ -12,8 +12,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jinja2 import Template, TemplateError
-from jinja2.ext import loopcontrols
+from jinja2 import Template, TemplateError, nodes
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from cygnet.errors import UserError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # What a model writes in its own turn, and its template looks for there: <think>, </tool_call>.
 _TAG = re.compile(r"</?\w+>")
 _NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]  # Unicode keeps them free for such uses
+_NOT_ASCII = re.compile("[^\\x00-\\x7f\ufdd0-\ufdef]")  # the marks stay marks
 
 
 def render_with_template(messages: Sequence[Message], tokenizer: "Tokenizer") -> Rendered:
@@ -87,7 +89,9 @@ class _Writer:
             return self._template.render(
                 messages=self._messages[:count], add_generation_prompt=waiting, tools=None, **self._names
             )
-        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        except (RecursionError, MemoryError) as error:
+            raise UserError("the model's chat template takes these messages without end.") from error
+        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
             raise UserError(f"the model's chat template refuses these messages: {error}") from error
 
     def ids(self, text: str) -> list[int]:
@@ -130,17 +134,39 @@ def _starts(tokens: Sequence[str]) -> re.Pattern[str]:
 @lru_cache(maxsize=8)
 def _compile(source: str) -> Template:
     """The template in a sandbox, with what transformers gives to templates."""
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation]
+    )
     environment.filters["tojson"] = _to_json
     environment.globals.update(raise_exception=_refuse, strftime_now=_now)
     try:
         return environment.from_string(source)
-    except TemplateError as error:
-        raise UserError(f"the model's chat template can't be read: {error}") from error
+    except (TemplateError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
+        why = str(error) or type(error).__name__
+        raise UserError(f"the model's chat template can't be read: {why}") from error
 
 
-def _to_json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+class _Generation(Extension):
+    """{% generation %}, with which templates show what the assistant says: here that is known without."""
+
+    tags = {"generation"}  # noqa: RUF012
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        """What stands inside, as it stands."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | str | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """JSON, with the arguments that transformers gives to templates."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, sort_keys=sort_keys)
+    return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text) if ensure_ascii else text
 
 
 def _refuse(message: str) -> NoReturn:
