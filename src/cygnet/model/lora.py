@@ -133,7 +133,8 @@ def save_adapter(folder: Path, adapter: Adapter, base: Path) -> None:
     with write_aside(folder) as temporary:
         temporary.mkdir(parents=True)
         write_json(temporary / _CONFIG, config)
-        save_file(adapter.tensors(), temporary / _WEIGHTS, metadata={"format": "pt", _BASE: weights_hash(base)})
+        # One entry: safetensors writes several in an order that differs from time to time.
+        save_file(adapter.tensors(), temporary / _WEIGHTS, metadata={_BASE: weights_hash(base)})
 
 
 def is_adapter(folder: Path) -> bool:
