@@ -1,7 +1,8 @@
 """Who a sentence is about, as JSON: asked for in words, and held to a schema."""
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal, get_args
@@ -13,7 +14,8 @@ from ways import Way
 from cygnet.generation.constraint import Constraint
 from cygnet.generation.request import Sampling
 from cygnet.lm.base import LanguageModel
-from cygnet.techniques import Answer, Example, FewShot, Plain, json_object
+from cygnet.techniques import Answer, Example, FewShot, Plain, Technique, json_object
+from cygnet.techniques.base import Program
 from cygnet.techniques.forms import GREEDY
 
 Job = Literal[
@@ -51,6 +53,24 @@ def person(rng: Random) -> tuple[str, dict[str, Any]]:
     return sentence, Person(name=name, age=age, job=job, city=city).model_dump()
 
 
+@dataclass
+class InItsWords(Technique):
+    """Held to the schema, with one thing more that is known beforehand: name and city stand in the sentence."""
+
+    lm: LanguageModel
+    sampling: Sampling
+
+    def program(self, question: str) -> Program:
+        """Ask once, with a schema of this question's own."""
+        words = re.findall(r"\w+", question)
+        spans = {" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, min(i + 3, len(words)) + 1)}
+        schema = Person.model_json_schema()
+        for key in ("name", "city"):
+            schema["properties"][key]["enum"] = sorted(span for span in spans if span in question)
+        held = replace(self.sampling, constraint=Constraint.json(schema))
+        return Plain(self.lm, template=ASKED, parse=json_object, sampling=held).program(question)
+
+
 def is_json_alone(answer: Answer, _: Item) -> bool:
     """Whether the reply is an object and nothing else."""
     try:
@@ -69,7 +89,7 @@ def is_valid(answer: Answer, _: Item) -> bool:
 
 
 def extraction(lm: LanguageModel, count: int, seed: int, _: Path) -> tuple[list[Way], list[Item]]:
-    """Without examples and with two, free and held to the schema; and held to its compact spelling.
+    """Without examples and with two, free and held to the schema; held to the text too, and to a compact spelling.
 
     The object is looked for anywhere in a free reply, which is more than most programs do.
     """
@@ -92,6 +112,7 @@ def extraction(lm: LanguageModel, count: int, seed: int, _: Path) -> tuple[list[
     ways = [
         Way(untaught, zero_shot(free), also=also),
         Way(to_schema, zero_shot(held), also=also, over=(untaught,)),
+        Way("no examples, held to schema and text", InItsWords(lm, free), also=also, over=(untaught, to_schema)),
         Way("2 examples, free", few_shot(free), also=also, over=(untaught,)),
         Way("2 examples, held to the schema", few_shot(held), also=also, over=("2 examples, free",)),
         Way("no examples, held to compact JSON", zero_shot(compact), also=also, over=(to_schema,)),
