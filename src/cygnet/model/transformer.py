@@ -84,7 +84,7 @@ class Attention(nn.Module):
         projected = linear(x, self.q_proj, self.k_proj, self.v_proj)
         by_head = projected.view(rows, length, heads + 2 * kv_heads, head_width).transpose(1, 2)
         q, k, v = torch.split(by_head, [heads, kv_heads, kv_heads], dim=1)
-        q, k = rotate(self.q_norm(q), rotation), rotate(self.k_norm(k), rotation)
+        q, k = rotate(torch.cat([self.q_norm(q), self.k_norm(k)], dim=1), rotation).split([heads, kv_heads], dim=1)
         if cache is not None:
             k, v = cache.extend(layer, k, v)
             q = q.to(k.dtype)
@@ -234,19 +234,21 @@ class ScalarModel(Backbone):
 
 
 def rotations(length: int, width: int, theta: float, scaling: RopeScaling | None = None) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [length, width] of rotary positions (Su et al. 2021), halves paired as in Llama."""
+    """Cosines and sines [length, width] of rotary positions (Su et al. 2021), halves paired as in Llama.
+
+    Of the sines the first half is negative, as `rotate` needs it.
+    """
     frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
     if scaling is not None:
         frequencies = torch.tensor([scaling.slow_down(frequency) for frequency in frequencies.tolist()])
-    angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies).repeat(1, 2)
-    return angles.cos(), angles.sin()
+    angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)
+    return angles.cos().repeat(1, 2), torch.cat([-angles.sin(), angles.sin()], dim=1)
 
 
 def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate [B, H, T, E] queries or keys by their positions."""
+    """Rotate [B, H, T, E] queries and keys by their positions: (a, b) → (a·cos - b·sin, b·cos + a·sin)."""
     cos, sin = rotation
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+    return x * cos + x.roll(x.shape[-1] // 2, dims=-1) * sin
 
 
 @torch.no_grad()
