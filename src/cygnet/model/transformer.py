@@ -84,7 +84,8 @@ class Attention(nn.Module):
         projected = linear(x, self.q_proj, self.k_proj, self.v_proj)
         by_head = projected.view(rows, length, heads + 2 * kv_heads, head_width).transpose(1, 2)
         q, k, v = torch.split(by_head, [heads, kv_heads, kv_heads], dim=1)
-        q, k = rotate(torch.cat([self.q_norm(q), self.k_norm(k)], dim=1), rotation).split([heads, kv_heads], dim=1)
+        normed = torch.cat([self.q_norm(q), self.k_norm(k)], dim=1)
+        q, k = torch.split(rotate(normed, rotation), [heads, kv_heads], dim=1)
         if cache is not None:
             k, v = cache.extend(layer, k, v)
             q = q.to(k.dtype)
