@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from cygnet.errors import UserError
+from cygnet.model.fields import count, number
 from cygnet.model.rope import RopeScaling, read_rope
 
 # What transformers calls the classes of each architecture.
 FAMILIES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+
+FILE = "the model's config.json"
+MOST_LAYERS = 1024
 
 # Fields that would change what is computed, and the values with which they don't.
 _NEUTRAL = {
@@ -103,37 +107,41 @@ class ModelConfig:
         Raises UserError for another architecture, a missing field, and a setting that can't be represented.
         """
         family = config.get("model_type")
-        if family not in FAMILIES:
-            raise UserError(f"models of the types {', '.join(FAMILIES)} load here, not {family!r}.")
+        if not isinstance(family, str) or family not in FAMILIES:
+            raise UserError(f"models of the types {', '.join(FAMILIES)} load here, not {family!r:.60}.")
         _check_neutral(config)
         config = _complete(config)
         try:
             rope_theta, rope_scaling = read_rope(config)
             return cls(
-                vocab_size=_count(config, "vocab_size"),
-                context_length=_count(config, "max_position_embeddings"),
-                layers=_count(config, "num_hidden_layers"),
-                width=_count(config, "hidden_size"),
-                heads=_count(config, "num_attention_heads"),
-                kv_heads=_count(config, "num_key_value_heads"),
-                head_width=_count(config, "head_dim"),
-                ffn_width=_count(config, "intermediate_size"),
+                vocab_size=count(config, "vocab_size", FILE),
+                context_length=count(config, "max_position_embeddings", FILE),
+                layers=count(config, "num_hidden_layers", FILE, MOST_LAYERS),
+                width=count(config, "hidden_size", FILE),
+                heads=count(config, "num_attention_heads", FILE),
+                kv_heads=count(config, "num_key_value_heads", FILE),
+                head_width=count(config, "head_dim", FILE),
+                ffn_width=count(config, "intermediate_size", FILE),
                 rope_theta=rope_theta,
-                norm_eps=float(config["rms_norm_eps"]),
+                norm_eps=number(config, "rms_norm_eps", FILE),
                 qk_norm=family == "qwen3",
                 qkv_bias=family == "qwen2",
-                tied=bool(config["tie_word_embeddings"]),
+                tied=config["tie_word_embeddings"],
                 rope_scaling=rope_scaling,
             )
         except KeyError as error:
-            raise UserError(f"the model's config.json lacks {error}.") from error
+            raise UserError(f"{FILE} lacks {error}.") from error
 
 
 def _check_neutral(config: dict[str, Any]) -> None:
     for name, neutral in _NEUTRAL.items():
         if config.get(name) not in (None, neutral):
-            raise UserError(f"the model's config.json sets {name}, which can't be represented here: {config[name]!r}.")
-    if any(kind != "full_attention" for kind in config.get("layer_types") or ()):
+            raise UserError(f"{FILE} sets {name}, which can't be represented here: {config[name]!r:.60}.")
+    tied = config.get("tie_word_embeddings")
+    if tied is not None and not isinstance(tied, bool):
+        raise UserError(f"{FILE} has tie_word_embeddings = {tied!r:.60}, which should be true or false.")
+    kinds = config.get("layer_types") or []
+    if not isinstance(kinds, list) or any(kind != "full_attention" for kind in kinds):
         raise UserError(
             "the model has layers that look at a window only (layer_types), which can't be represented here."
         )
@@ -148,12 +156,5 @@ def _complete(config: dict[str, Any]) -> dict[str, Any]:
     if said["model_type"] == "qwen3":
         assumed["head_dim"] = 128
     elif "hidden_size" in said and "num_attention_heads" in said:
-        assumed["head_dim"] = _count(said, "hidden_size") // _count(said, "num_attention_heads")
+        assumed["head_dim"] = count(said, "hidden_size", FILE) // count(said, "num_attention_heads", FILE)
     return assumed | said
-
-
-def _count(config: dict[str, Any], name: str) -> int:
-    value = config[name]
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UserError(f"the model's config.json has {name} = {value!r}, which should be a whole number from 1 on.")
-    return value

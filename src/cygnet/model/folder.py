@@ -7,7 +7,8 @@ from safetensors.torch import save_file
 
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_aside, write_json
-from cygnet.model.config import FAMILIES, ModelConfig
+from cygnet.model.config import FAMILIES, FILE, ModelConfig
+from cygnet.model.fields import LARGEST, number
 from cygnet.model.lora import base_of, is_adapter, load_adapter, merge
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.model.weights import Model, load_weights
@@ -45,7 +46,8 @@ def load_scalar_model(folder: Path) -> tuple[ScalarModel, Tokenizer]:
     """Open a reward model folder. Raises UserError when a file is missing, damaged or of another kind."""
     config, shape = _read_config(folder, _SCALAR, "a reward model")
     model, tokenizer = _load(ScalarModel, shape, folder)
-    model.mean, model.scale = float(config.get("reward_mean", 0.0)), float(config.get("reward_scale", 1.0))
+    fields = {"reward_mean": 0.0, "reward_scale": 1.0} | config
+    model.mean, model.scale = number(fields, "reward_mean", FILE, -LARGEST), number(fields, "reward_scale", FILE)
     return model, tokenizer
 
 
@@ -83,15 +85,16 @@ def _read_config(folder: Path, kind: str, words: str) -> tuple[dict[str, Any], M
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: expected a model, such as runs/pocket/rl.")
     config = read_json(folder / "config.json")
-    if not isinstance(config, dict) or not config.get("architectures"):
-        raise UserError(f"{folder / 'config.json'} does not describe a model (no architectures).")
+    named = config.get("architectures") if isinstance(config, dict) else None
+    if not isinstance(named, list) or not named:
+        raise UserError(f"{folder / 'config.json'} does not describe a model (no list of architectures).")
     try:
         shape = ModelConfig.from_huggingface(config)
     except UserError as error:
         raise UserError(f"{folder} can't be opened: {error}") from error
-    expected, found = f"{FAMILIES[shape.family]}{kind}", config["architectures"][0]
+    expected, found = f"{FAMILIES[shape.family]}{kind}", named[0]
     if found != expected:
-        raise UserError(f"{folder} holds {found}, not {words} ({expected}).")
+        raise UserError(f"{folder} holds {found!s:.60}, not {words} ({expected}).")
     return config, shape
 
 

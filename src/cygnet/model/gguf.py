@@ -16,7 +16,8 @@ from torch import Tensor
 
 from cygnet.errors import UserError
 from cygnet.files import sha256_of, write_aside, write_json
-from cygnet.model.config import FAMILIES, ModelConfig
+from cygnet.model.config import FAMILIES, MOST_LAYERS, ModelConfig
+from cygnet.model.fields import LARGEST, count, number
 from cygnet.model.gguf_tokenizer import read_tokenizer
 from cygnet.model.rope import RopeScaling
 from cygnet.model.transformer import Transformer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 2  # of the folders that are kept: a new number where the same file is unpacked otherwise
 _FACTORS = "rope_freqs.weight"
+_ASSUMED = {"rope.freq_base": 10_000.0}  # what llama.cpp takes where a file says nothing
 # Settings of other architectures under the same name.
 _UNKNOWN = ("expert_count", "attention.sliding_window", "attention.value_length_mla", "logit_scale", "residual_scale")
 
@@ -52,16 +54,19 @@ def _open(file: Path) -> "GGUFReader":
     except ImportError as error:
         raise UserError("GGUF files are read by the library gguf: pip install 'cygnet[gguf]'") from error
     try:
-        return GGUFReader(file)
+        reader = GGUFReader(file)
+        for field in reader.fields.values():
+            field.contents()  # where texts are decoded
     except (ValueError, IndexError, KeyError, OverflowError, MemoryError, UnicodeDecodeError) as error:
         raise UserError(f"{file} is not a whole GGUF file: {error}") from error
+    return reader
 
 
 def _write_folder(reader: "GGUFReader", file: Path, folder: Path) -> None:
     settings = _settings(reader)
     family = settings.get("general.architecture")
-    if family not in FAMILIES:
-        raise UserError(f"{file} holds a model of the type {family!r}; {', '.join(FAMILIES)} load here.")
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise UserError(f"{file} holds a model of the type {family!r:.60}; {', '.join(FAMILIES)} load here.")
     try:
         config = _config(family, settings, reader)
         tensors = _tensors(config, reader)
@@ -91,26 +96,27 @@ def _config(family: str, settings: dict[str, Any], reader: "GGUFReader") -> Mode
             raise UserError(f"it sets {name}, which can't be represented here.")
     if own.get("rope.scaling.type", "none") != "none":
         raise UserError(
-            f"its rotary positions are scaled ({own['rope.scaling.type']}); only plain ones load from GGUF."
+            f"its rotary positions are scaled ({own['rope.scaling.type']!s:.60}); only plain ones load from GGUF."
         )
-    width, heads = own["embedding_length"], own["attention.head_count"]
-    head_width = own.get("attention.key_length", width // heads)
-    rope_theta = own.get("rope.freq_base", 10_000.0)
+    width, heads = count(own, "embedding_length", "it"), count(own, "attention.head_count", "it")
+    own = _ASSUMED | {"attention.key_length": width // heads, "attention.head_count_kv": heads} | own
+    head_width, rope_theta = count(own, "attention.key_length", "it"), number(own, "rope.freq_base", "it")
     for name in ("attention.value_length", "rope.dimension_count"):
         if own.get(name, head_width) != head_width:
-            raise UserError(f"it sets {name} = {own[name]}, but its heads are {head_width} wide.")
+            raise UserError(f"it sets {name} = {own[name]!s:.60}, but its heads are {head_width} wide.")
     names = {tensor.name: tensor for tensor in reader.tensors}
+    own["rows of token_embd.weight"] = [0, *names["token_embd.weight"].shape.tolist()][-1]
     return ModelConfig(
-        vocab_size=int(names["token_embd.weight"].shape[1]),
-        context_length=own["context_length"],
-        layers=own["block_count"],
+        vocab_size=count(own, "rows of token_embd.weight", "it"),
+        context_length=count(own, "context_length", "it"),
+        layers=count(own, "block_count", "it", MOST_LAYERS),
         width=width,
         heads=heads,
-        kv_heads=own.get("attention.head_count_kv", heads),
+        kv_heads=count(own, "attention.head_count_kv", "it"),
         head_width=head_width,
-        ffn_width=own["feed_forward_length"],
+        ffn_width=count(own, "feed_forward_length", "it"),
         rope_theta=rope_theta,
-        norm_eps=own["attention.layer_norm_rms_epsilon"],
+        norm_eps=number(own, "attention.layer_norm_rms_epsilon", "it"),
         qk_norm=family == "qwen3",
         qkv_bias=family == "qwen2",
         tied="output.weight" not in names,
@@ -120,12 +126,14 @@ def _config(family: str, settings: dict[str, Any], reader: "GGUFReader") -> Mode
 
 def _scaling(tensor: Any, theta: float, width: int) -> RopeScaling:
     """Llama 3.1's scaling, of which GGUF has only the outcome: by what each rotation is slowed down."""
-    scaling = RopeScaling(round(float(tensor.data.max()), 3), 1.0, 4.0, 8192)
-    frequencies = [theta ** (-place / width) for place in range(0, width, 2)]
-    expected = [frequency / scaling.slow_down(frequency) for frequency in frequencies]
-    if tensor.data.shape != (width // 2,) or not np.allclose(tensor.data, expected, rtol=1e-3):
-        raise UserError("its rotary positions are scaled otherwise than Llama 3.1's.")
-    return scaling
+    largest = round(float(tensor.data.max(initial=0)), 3)
+    if tensor.data.shape == (width // 2,) and 0 < largest <= LARGEST:
+        scaling = RopeScaling(largest, 1.0, 4.0, 8192)
+        frequencies = [theta ** (-place / width) for place in range(0, width, 2)]
+        expected = [frequency / scaling.slow_down(frequency) for frequency in frequencies]
+        if np.allclose(tensor.data, expected, rtol=1e-3):
+            return scaling
+    raise UserError("its rotary positions are scaled otherwise than Llama 3.1's.")
 
 
 def _tensors(config: ModelConfig, reader: "GGUFReader") -> dict[str, Tensor]:
@@ -151,7 +159,10 @@ def _tensors(config: ModelConfig, reader: "GGUFReader") -> dict[str, Tensor]:
 def _unpacked(tensor: Any, name: str, shape: tuple[int, ...], config: ModelConfig) -> Tensor:
     from gguf import dequantize
 
-    values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+    try:
+        values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+    except (NotImplementedError, ValueError) as error:
+        raise UserError(f"the tensor {tensor.name} can't be read: {error}") from error
     if values.shape != shape:
         raise UserError(f"the tensor {tensor.name} has the shape {list(values.shape)}, not {list(shape)}.")
     if config.family == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):

@@ -1,13 +1,17 @@
 """The tokenizer inside of a GGUF file, built anew from its tokens and merges."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from cygnet.errors import UserError
 
+T = TypeVar("T")
+
 _CONTROL, _USER_DEFINED = 3, 4
+# The ids it may name, and what tokenizer_config.json calls their tokens.
+_IDS = {"bos_token_id": "bos_token", "eos_token_id": "eos_token", "padding_token_id": "pad_token", "eot_token_id": ""}
 
 # How text is cut before merging, by the name under tokenizer.ggml.pre; as in the tokenizer.json of each family.
 _QWEN2 = (
@@ -42,36 +46,66 @@ def read_tokenizer(settings: dict[str, Any]) -> tuple[Tokenizer, dict[str, Any]]
     """
     own = {name.removeprefix("tokenizer.ggml."): value for name, value in settings.items()}
     if own["model"] != "gpt2":
-        raise UserError(f"its tokenizer is of the kind {own['model']!r}; only byte-level BPE (gpt2) loads here.")
-    if (cut := own.get("pre")) not in _CUTS:
-        how = "does not say how it cuts text (tokenizer.ggml.pre)" if cut is None else f"cuts text like {cut!r}"
+        raise UserError(f"its tokenizer is of the kind {own['model']!r:.60}; only byte-level BPE (gpt2) loads here.")
+    cut = own.get("pre")
+    if not isinstance(cut, str) or cut not in _CUTS:
+        how = "does not say how it cuts text (tokenizer.ggml.pre)" if cut is None else f"cuts text like {cut!r:.60}"
         raise UserError(f"its tokenizer {how}; known here: {', '.join(_CUTS)}.")
-    tokens: list[str] = own["tokens"]
-    bpe = Tokenizer(
-        models.BPE(
-            {token: i for i, token in enumerate(tokens)},
-            [_pair(merge) for merge in own["merges"]],
-            ignore_merges=cut == "llama-bpe",
-        )
-    )
+    tokens = _listed(own, "tokens", str)
+    bpe = _bpe(tokens, _listed(own, "merges", str), ignore_merges=cut == "llama-bpe")
     if cut == "qwen2":
         bpe.normalizer = normalizers.NFC()
     bpe.pre_tokenizer, bpe.decoder = _CUTS[cut](), decoders.ByteLevel()
-    added = [
-        AddedToken(token, special=kind == _CONTROL, normalized=False)
-        for token, kind in zip(tokens, own["token_type"], strict=True)
-        if kind in {_CONTROL, _USER_DEFINED}
-    ]
-    bpe.add_tokens(added)
-    ends = list(dict.fromkeys([own["eos_token_id"], *([own["eot_token_id"]] if "eot_token_id" in own else [])]))
+    kinds = _listed(own, "token_type", int)
+    if len(kinds) != len(tokens):
+        raise UserError(f"it has {len(tokens)} tokens, but tokenizer.ggml.token_type says something of {len(kinds)}.")
+    bpe.add_tokens(
+        [
+            AddedToken(token, special=kind == _CONTROL, normalized=False)
+            for token, kind in zip(tokens, kinds, strict=True)
+            if kind in {_CONTROL, _USER_DEFINED}
+        ]
+    )
+    ids = {key: _id(own, key, tokens) for key in _IDS if key in own or key == "eos_token_id"}
     if own.get("add_bos_token", cut == "llama-bpe"):  # what llama.cpp assumes where the file says nothing
-        bos = (tokens[own["bos_token_id"]], own["bos_token_id"])
-        bpe.post_processor = processors.TemplateProcessing(single=f"{bos[0]}:0 $A:0", special_tokens=[bos])
-    ids = {"bos_token": "bos_token_id", "eos_token": "eos_token_id", "pad_token": "padding_token_id"}
-    names = {name: tokens[own[key]] for name, key in ids.items() if key in own}
+        bpe.post_processor = _beginning(tokens[_id(own, "bos_token_id", tokens)], own["bos_token_id"])
+    names = {name: tokens[ids[key]] for key, name in _IDS.items() if name and key in ids}
     template = {"chat_template": own["tokenizer.chat_template"]} if "tokenizer.chat_template" in own else {}
     common = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
+    ends = list(dict.fromkeys(ids[key] for key in ("eos_token_id", "eot_token_id") if key in ids))
     return bpe, {**common, **names, **template, "ends": ends}
+
+
+def _bpe(tokens: list[str], merges: list[str], ignore_merges: bool) -> Tokenizer:
+    ids = {token: i for i, token in enumerate(tokens)}
+    if len(ids) < len(tokens):
+        twice = next(token for i, token in enumerate(tokens) if ids[token] != i)
+        raise UserError(f"its vocabulary has the token {twice!r:.60} twice.")
+    try:
+        return Tokenizer(models.BPE(ids, [_pair(merge) for merge in merges], ignore_merges=ignore_merges))
+    except Exception as error:  # the library raises bare Exception
+        raise UserError(f"its merges don't fit its tokens: {error}") from error
+
+
+def _beginning(token: str, token_id: int) -> processors.PostProcessor:
+    try:
+        return processors.TemplateProcessing(single=f"{token}:0 $A:0", special_tokens=[(token, token_id)])
+    except Exception as error:  # the library raises bare Exception
+        raise UserError(f"no text can begin with its bos token {token!r:.60}: {error}") from error
+
+
+def _listed(own: dict[str, Any], name: str, kind: type[T]) -> list[T]:
+    value = own[name]
+    if not isinstance(value, list) or not all(isinstance(item, kind) for item in value):
+        raise UserError(f"tokenizer.ggml.{name} is {value!r:.60}, which should be a list of {kind.__name__}.")
+    return value
+
+
+def _id(own: dict[str, Any], name: str, tokens: list[str]) -> int:
+    value = own[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < len(tokens):
+        raise UserError(f"tokenizer.ggml.{name} is {value!r:.60}; ids of its tokens run from 0 to {len(tokens) - 1}.")
+    return value
 
 
 def _pair(merge: str) -> tuple[str, str]:

@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cygnet.errors import UserError
+from cygnet.model.fields import count, number
+
+_WHERE = "the scaling of rotary positions"
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,12 @@ class RopeScaling:
     low_freq_factor: float
     high_freq_factor: float
     original_max_position_embeddings: int
+
+    def __post_init__(self) -> None:
+        if not self.low_freq_factor < self.high_freq_factor:
+            raise UserError(
+                f"{_WHERE} has low_freq_factor {self.low_freq_factor}, which is not below high_freq_factor."
+            )
 
     def slow_down(self, frequency: float) -> float:
         """The new frequency (radians a position) of one rotation."""
@@ -38,10 +47,18 @@ def read_rope(config: dict[str, Any]) -> tuple[float, RopeScaling | None]:
     Raises UserError for a scaling other than Llama 3.1's, naming it, and KeyError for a missing field.
     """
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if not isinstance(rope, dict):
+        raise UserError(f"the model's rope_scaling is {rope!r:.60}, which should be an object.")
     kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind not in {"default", "llama3"} or rope.get("partial_rotary_factor", 1.0) != 1.0:
-        what = repr(kind) if kind not in {"default", "llama3"} else "positions that rotate a part of each head"
-        raise UserError(f"rotary positions load here unscaled or as in Llama 3.1, not {what}.")
-    theta = rope["rope_theta"] if "rope_theta" in rope else config["rope_theta"]
-    names = RopeScaling.__dataclass_fields__
-    return float(theta), RopeScaling(**{name: rope[name] for name in names}) if kind == "llama3" else None
+    if kind not in ("default", "llama3") or rope.get("partial_rotary_factor", 1.0) != 1.0:
+        what = repr(kind) if kind not in ("default", "llama3") else "positions that rotate a part of each head"
+        raise UserError(f"rotary positions load here unscaled or as in Llama 3.1, not {what:.60}.")
+    theta = number(rope if "rope_theta" in rope else config, "rope_theta", "the model's config.json")
+    if kind == "default":
+        return theta, None
+    return theta, RopeScaling(
+        number(rope, "factor", _WHERE),
+        number(rope, "low_freq_factor", _WHERE),
+        number(rope, "high_freq_factor", _WHERE),
+        count(rope, "original_max_position_embeddings", _WHERE),
+    )

@@ -49,10 +49,10 @@ def _files(folder: Path) -> list[Path]:
         raise UserError(f"{single} does not exist{why}")
     index = read_json(folder / _INDEX)
     where = index.get("weight_map") if isinstance(index, dict) else None
-    names = set(where.values()) if isinstance(where, dict) else set()
+    names = list(where.values()) if isinstance(where, dict) else []
     if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
         raise UserError(f"{folder / _INDEX} does not say in which files of the folder the tensors are (weight_map).")
-    return [folder / name for name in sorted(names)]
+    return [folder / name for name in sorted(set(names))]
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:

@@ -141,7 +141,7 @@ def _compile(source: str) -> Template:
     environment.globals.update(raise_exception=_refuse, strftime_now=_now)
     try:
         return environment.from_string(source)
-    except (TemplateError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
+    except (TemplateError, SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         why = str(error) or type(error).__name__
         raise UserError(f"the model's chat template can't be read: {why}") from error
 
