@@ -1,5 +1,6 @@
 import re
 from datetime import date, time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,70 @@ def test_a_schema_that_contains_itself_without_end_is_an_error(schema: dict) -> 
 )
 def test_recursion_that_may_end_is_none(schema: dict) -> None:
     prepared(schema)
+
+
+def chain(last: dict) -> dict:
+    """Three thousand definitions, each with all that follow the next one in it."""
+    links = {f"link{i}": {"allOf": [{"$ref": f"#/$defs/link{i + 1}"}]} for i in range(3000)}
+    names = [f"key{i}" for i in range(3000)]
+    wide = {"type": "object", "properties": {name: {"$ref": "#/$defs/link0"} for name in names}, "required": names}
+    return {"anyOf": [wide, {"type": "null"}], "$defs": {**links, "link3000": last}}
+
+
+def test_thousands_of_definitions_are_no_trouble() -> None:
+    prepared(chain({"type": "array", "items": {"$ref": "#"}}))
+    with pytest.raises(UserError, match="at #/\\$defs/link0: it contains itself without end"):
+        prepared(chain({"type": "array", "items": {"$ref": "#/$defs/link0"}, "minItems": 1}))
+
+
+DEFINITIONS = st.recursive(
+    st.sampled_from([{"$ref": f"#/$defs/{name}"} for name in "abc"] + [{"type": "null"}, {"const": []}, True]),
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({}, optional={key: st.lists(inner, max_size=2) for key in ("allOf", "anyOf", "oneOf")}),
+        st.fixed_dictionaries(
+            {"type": st.sampled_from(["array", "object", ["array", "object"], ["object", "null"], []])},
+            optional={
+                "items": inner,
+                "prefixItems": st.lists(inner, max_size=2),
+                "minItems": st.integers(0, 3),
+                "properties": st.dictionaries(st.sampled_from("xy"), inner),
+                "required": st.lists(st.sampled_from("xyz")),
+                "additionalProperties": inner,
+            },
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys("abc", DEFINITIONS)))
+def test_without_end_is_what_no_value_of_any_depth_satisfies(definitions: dict) -> None:
+    places = dict(json_schema.schemas_in({"$defs": definitions}))
+
+    @cache
+    def has_value(place: str, depth: int) -> bool:
+        """Whether it has a value for which at most `depth` schemas within each other are looked at."""
+        schema = places.get(place, True)
+        if isinstance(schema, bool) or depth == 0:
+            return depth > 0
+        kinds = schema.get("type", "null")
+        first, count = len(schema.get("prefixItems", [])), schema.get("minItems", 0)
+        known, named = schema.get("properties", {}), schema.get("required", [])
+        needed = {
+            "object": [f"properties/{name}" if name in known else "additionalProperties" for name in named],
+            "array": [f"prefixItems/{i}" if i < first else "items" for i in range(count)],
+        }
+        every = [f"allOf/{i}" for i in range(len(schema.get("allOf", [])))]
+        some = [[f"{key}/{i}" for i in range(len(schema.get(key, [])))] for key in ("anyOf", "oneOf")]
+        has = [has_value(schema["$ref"], depth - 1)] if "$ref" in schema else []
+        has += [has_value(f"{place}/{name}", depth - 1) for name in every]
+        has += [any(has_value(f"{place}/{name}", depth - 1) for name in names) for names in some if names]
+        ways = [needed.get(kind, []) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
+        has += ["const" in schema or any(all(has_value(f"{place}/{name}", depth - 1) for name in way) for way in ways)]
+        return all(has)
+
+    endless = json_schema._endless(places)
+    assert endless == {place for place in places if not has_value(place, len(places) + 1)}
 
 
 def test_the_users_own_schema_stays_as_it_was() -> None:
