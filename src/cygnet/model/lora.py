@@ -17,11 +17,13 @@ from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_aside, write_json
+from cygnet.model.fields import count, number
 from cygnet.model.transformer import Backbone
 from cygnet.model.weights import read_tensors, weights_hash
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _TENSOR = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
+_MOST_RANK = 2**14  # that of a whole matrix of the largest models
 _BASE = "base_sha256"  # in the metadata of the tensors: of the base's weights
 
 # Settings of peft's that would change what is computed, and the values with which they don't.
@@ -191,10 +193,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     for name, neutral in _NEUTRAL.items():
         if config.get(name) is not None and config[name] not in neutral:
             raise UserError(f"{folder / _CONFIG} sets {name}, which can't be represented here: {config[name]!r}.")
-    for name, kind in (("r", int), ("lora_alpha", int | float)):
-        value = config.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool) or value <= 0:
-            raise UserError(f"{folder / _CONFIG} has {name} = {value!r}, which should be a number above 0.")
+    said = {"r": None, "lora_alpha": None} | config
+    count(said, "r", str(folder / _CONFIG), _MOST_RANK)
+    number(said, "lora_alpha", str(folder / _CONFIG))
     return config
 
 
