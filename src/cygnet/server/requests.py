@@ -37,6 +37,14 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _texts(value: Any) -> Any:
+    """The texts to continue. Which ids a text has is the model's affair: ids are refused in words."""
+    several = _listed(value)
+    if isinstance(several, list) and any(isinstance(item, int | list) for item in several):
+        raise ValueError("token ids are not read here. Send the text itself, or a list of texts")
+    return several
+
+
 class _Said(BaseModel):
     """One message as OpenAI writes it."""
 
@@ -182,7 +190,7 @@ class ChatRequest(Request):
 class TextRequest(Request):
     """/v1/completions."""
 
-    prompt: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1, max_length=256)]
+    prompt: Annotated[list[str], BeforeValidator(_texts), Field(min_length=1, max_length=256)]
     max_tokens: int | None = Field(None, ge=0)
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool = False
@@ -224,7 +232,8 @@ def parse(kind: type[Kind], body: Any) -> Kind:
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise ApiError(400, f"{where} is not supported here.", where, "unsupported_parameter") from error
-        raise ApiError(400, f"{where}: {first['msg']}." if where else f"{first['msg']}.", where or None) from error
+        why = first["msg"].removeprefix("Value error, ")
+        raise ApiError(400, f"{where}: {why}." if where else f"{why}.", where or None) from error
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
