@@ -362,11 +362,31 @@ def test_a_conversation_that_goes_on_is_not_read_again(engine: Engine, read) -> 
     assert read == [(1, len(longer) - 1 - second.cached), (1, 1)]
 
 
-def test_other_weights_have_read_nothing(build, tokenizer: Tokenizer, engine: Engine) -> None:
-    answers(engine, [COMMON])
-    optimizer = torch.optim.AdamW(engine.model.parameters(), lr=0.1, fused=True)
-    engine.model(torch.tensor([COMMON])).mean().backward()
+def step(model: Transformer) -> None:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+    model(torch.tensor([COMMON])).mean().backward()
     optimizer.step()
+
+
+@torch.no_grad()
+def change_in_place(model: Transformer) -> None:
+    model.model.layers[0].self_attn.v_proj.weight.mul_(-2.0)
+
+
+def replace_data(model: Transformer) -> None:
+    weight = model.model.layers[0].self_attn.v_proj.weight
+    weight.data = weight.data * -2.0
+
+
+def replace_parameter(model: Transformer) -> None:
+    layer = model.model.layers[0].self_attn.v_proj
+    layer.weight = torch.nn.Parameter(layer.weight.detach() * -2.0)
+
+
+@pytest.mark.parametrize("change", [step, change_in_place, replace_data, replace_parameter])
+def test_other_weights_have_read_nothing(build, tokenizer: Tokenizer, engine: Engine, change) -> None:
+    answers(engine, [COMMON])
+    change(engine.model)
     ((found,),) = engine.generate([COMMON], SAMPLING)
     fresh = build()
     fresh.load_state_dict(engine.model.state_dict())

@@ -31,7 +31,9 @@ class Engine:
 
     A turn that begins with the Python token is a tool call: its result is put in as a tool message and the
     assistant goes on. Log-probabilities equal those of the training forward in the weights' precision. Beginnings of
-    prompts that were read lately are not read again, unless the model's weights have changed since.
+    prompts that were read lately are not read again, unless the model's weights have changed since: by an optimizer, in
+    place, or because others were put there. Only a change inside of a parameter's `.data` is not noticed; write
+    `with torch.no_grad(): parameter.mul_(2)` instead of `parameter.data.mul_(2)`, or make a new Engine.
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, tool: Tool | None = calculate) -> None:

@@ -15,6 +15,12 @@ def _count(*_: Any) -> None:
 register_optimizer_step_post_hook(_count)  # fused optimizers don't count as changes in place
 
 
-def version(model: nn.Module) -> tuple[int, int]:
-    """Two numbers of which one grows when an optimizer steps, or a weight is changed in place."""
-    return _stepped[0], sum(parameter._version for parameter in model.parameters())  # noqa: SLF001 - there is no other way
+def version(model: nn.Module) -> tuple[int, ...]:
+    """Numbers of which one is another when an optimizer steps, or a weight is changed in place or replaced.
+
+    What it can't see are changes inside of a parameter's `.data` (`p.data.mul_(2)`), which torch doesn't count. Change
+    the parameter itself, `with torch.no_grad(): p.mul_(2)`.
+    """
+    parameters = list(model.parameters())
+    changed = sum(parameter._version for parameter in parameters)  # noqa: SLF001 - there is no other way
+    return _stepped[0], changed, *(parameter.data_ptr() for parameter in parameters)
