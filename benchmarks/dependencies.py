@@ -17,6 +17,7 @@ IMPORTS = {
     "markdown-it-py": "from markdown_it import MarkdownIt",
     "matplotlib": "from matplotlib.figure import Figure",
     "pyarrow": "import pyarrow.parquet",
+    "phonenumberslite": "import phonenumbers",
     "jinja2": "from jinja2.sandbox import ImmutableSandboxedEnvironment",
     "pydantic": "from pydantic import BaseModel",
     "rich": "from rich.console import Console",
