@@ -2,7 +2,8 @@
 
 Words are lower-case and without punctuation (`dedup.shingles.words`). An item of fewer than 13 words is found where it
 stands whole: from the begin of a line or sentence to the end of one. Items under 5 words ("All of the above.") would be
-found everywhere and prove nothing: they are not looked for, and counted. Hashes find, the words themselves decide.
+found everywhere and prove nothing: they are not looked for, and counted. Where a character is a word (as in Chinese), 13
+are about a sentence. Hashes find, the words themselves decide.
 """
 
 import hashlib
@@ -131,10 +132,16 @@ class Decontaminator:
             if length > 1:
                 grown = longer(grown, single, length - 1)
             if length == PASSAGE_WORDS or length in self._short:
-                hashes = finish(grown, length)
-                for start in np.flatnonzero(self._maybe[hashes >> self._shift]).tolist():
-                    row, end = (int(np.searchsorted(self._index.hashes, hashes[start], side)) for side in _SIDES)
-                    yield from ((start, length, found) for found in range(row, end))
+                yield from ((start, length, row) for start, row in self._rows(finish(grown, length)))
+
+    def _rows(self, hashes: Hashes) -> Iterator[tuple[int, int]]:
+        """(place, row of the index) for every hash that the index has."""
+        places = np.flatnonzero(self._maybe[hashes >> self._shift])
+        rows = np.searchsorted(self._index.hashes, hashes[places])
+        found = self._index.hashes[np.minimum(rows, len(self._index.hashes) - 1)] == hashes[places]
+        for place, row in zip(places[found].tolist(), rows[found].tolist(), strict=True):
+            end = int(np.searchsorted(self._index.hashes, hashes[place], "right"))
+            yield from ((place, equal) for equal in range(row, end))
 
     def save(self, path: Path) -> None:
         """Write the index as one safetensors file; equal indexes are equal files."""
@@ -164,9 +171,6 @@ class Decontaminator:
         if not len(index.hashes) or found != dict(fingerprints):
             raise UserError(f"{path} {_difference(found, fingerprints)}. Build the decontamination index anew.")
         return cls(tasks, index)
-
-
-_SIDES: tuple[Any, Any] = ("left", "right")
 
 
 def _difference(found: Mapping[str, str], wanted: Mapping[str, str]) -> str:

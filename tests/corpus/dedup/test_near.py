@@ -73,7 +73,7 @@ def test_clusters_are_transitive_and_kept_by_their_first_and_the_report_warns(tm
     order = [3, 0, 5, 1, 4, 2]
     firsts = near_firsts([chain[order[:2]], chain[order[2:]]], tmp_path)
     assert firsts.tolist() == [0] * 6
-    told = report(firsts, [chain[order[:2]], chain[order[2:]]], "doc{}".format)
+    told = report(firsts, iter([chain[order[:2]], chain[order[2:]]]), "doc{}".format)
     assert told["clusters_by_size"] == {"6": 1}
     assert told["dropped"] == 5
     cluster = told["largest_clusters"][0]

@@ -15,7 +15,7 @@ from cygnet.files import why_not_written
 Rows = NDArray[np.uint64]
 
 BUCKETS = 256
-MEMORY = 256 << 20  # bytes of rows held before they go to disk; fewer never touch it
+MEMORY = 32 << 20  # bytes of rows held before they go to disk; fewer never touch it
 _TOP_BYTE = np.uint64(56)
 
 
@@ -23,8 +23,8 @@ class Buckets:
     """Rows of `columns` 64-bit numbers each, of which the first is the key: a hash, hence evenly spread.
 
     Rows with equal keys come back in the same array. Used in a `with` block, after which nothing is left on disk.
-    Memory: `memory` bytes while rows come in, and about four times the largest bucket while they are read, which is a
-    256th of everything.
+    Memory: about four times `memory` while rows come in, and four times the largest bucket, a 256th of everything,
+    while they are read.
     """
 
     def __init__(self, scratch: Path, columns: int, memory: int = MEMORY) -> None:

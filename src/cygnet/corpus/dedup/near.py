@@ -5,7 +5,7 @@ Clusters are transitive: A like B and B like C puts C with A, however different 
 the largest clusters how little the least alike text resembles the one that is kept.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -99,19 +99,21 @@ class Cluster:
 
 
 def report(
-    firsts: Firsts, shards: Sequence[Signatures], name: Callable[[int], str] = str, largest: int = _LARGEST
+    firsts: Firsts, shards: Iterable[Signatures], name: Callable[[int], str] = str, largest: int = _LARGEST
 ) -> dict[str, Any]:
     """What near deduplication did: counts, sizes of clusters, the largest of them, and a warning if they look chained.
 
     Args:
         firsts: what `near_firsts` gave.
-        shards: the same signatures again, by shard.
+        shards: the same signatures again, by shard; each is read once, and few rows of it are kept.
         name: the id of the n-th text of the corpus, for people to look it up.
         largest: how many clusters to list.
     """
     size = np.bincount(firsts, minlength=len(firsts))
-    order = np.argsort(-size, kind="stable")[:largest]
-    listed = [_cluster(firsts, int(first), shards, name) for first in order if size[first] > 1]
+    order = [first for first in np.argsort(-size, kind="stable")[:largest].tolist() if size[first] > 1]
+    looked_at = {first: _sample(np.flatnonzero(firsts == first)) for first in order}
+    rows = _rows(shards, {text for texts in looked_at.values() for text in texts})
+    listed = [_cluster(int(size[first]), texts, rows, name) for first, texts in looked_at.items()]
     sizes, counts = np.unique(size[size > 1], return_counts=True)
     told: dict[str, Any] = {
         "texts": len(firsts),
@@ -130,17 +132,25 @@ def report(
     return told
 
 
-def _cluster(firsts: Firsts, first: int, shards: Sequence[Signatures], name: Callable[[int], str]) -> Cluster:
-    members = np.flatnonzero(firsts == first)[1:]
-    looked_at = members[np.unique(np.linspace(0, len(members) - 1, min(len(members), _LOOKED_AT)).astype(int))]
-    ends = np.cumsum([len(shard) for shard in shards])
+def _sample(members: Firsts) -> list[int]:
+    """The first of a cluster and up to a thousand others, spread evenly."""
+    places = np.linspace(0, len(members) - 1, min(len(members), _LOOKED_AT + 1)).astype(int)
+    return [int(text) for text in members[places]]
 
-    def signature(text: int) -> Signatures:
-        shard = int(np.searchsorted(ends, text, side="right"))
-        found: Signatures = shards[shard][text - ends[shard]]  # negative: counted from the shard's end
-        return found
 
-    kept = signature(first)
-    alike = [float((signature(int(text)) == kept).mean()) for text in looked_at]
-    least = int(np.argmin(alike))
-    return Cluster(len(members) + 1, name(first), name(int(looked_at[least])), round(alike[least], 3))
+def _rows(shards: Iterable[Signatures], wanted: set[int]) -> dict[int, Signatures]:
+    """The signatures of some texts, counted through all shards."""
+    rows: dict[int, Signatures] = {}
+    start = 0
+    texts = np.array(sorted(wanted), np.int64)
+    for shard in shards:
+        inside = texts[(texts >= start) & (texts < start + len(shard))]
+        rows.update(zip(inside.tolist(), shard[inside - start], strict=True))
+        start += len(shard)
+    return rows
+
+
+def _cluster(size: int, texts: list[int], rows: Mapping[int, Signatures], name: Callable[[int], str]) -> Cluster:
+    alike = [float((rows[text] == rows[texts[0]]).mean()) for text in texts]
+    least = int(np.argmin(alike[1:])) + 1
+    return Cluster(size, name(texts[0]), name(texts[least]), round(alike[least], 3))
