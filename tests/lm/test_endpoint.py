@@ -347,6 +347,24 @@ def test_a_continuation_is_scored_by_the_servers_echo(server: Any, tmp_path: Pat
     assert server.bodies[0]["echo"] is True
 
 
+def test_the_likeliest_tokens_of_a_given_text_are_asked_for(server: Any) -> None:
+    likeliest = [None, {" 4": -0.5, " 5": -1.0, " four": -2.0}, {".": -0.25, "!": -1.5}, {" And": -1.0}]
+    logprobs = {"tokens": ["2 + 2 =", " 4", ".", " And"], "token_logprobs": [None, -0.5, -0.25, -7.0]}
+    server.answer = lambda path, body: server.completion(
+        path, ["2 + 2 = 4. And"], logprobs={**logprobs, "top_logprobs": likeliest}
+    )
+    with EndpointModel(server.url, "swan") as model:
+        (reply,) = model.score(["2 + 2 ="], [" 4."], top=2)
+        assert [token.top for token in reply.tokens] == [((" 4", -0.5), (" 5", -1.0)), ((".", -0.25), ("!", -1.5))]
+        assert server.bodies[0]["logprobs"] == 2
+        server.answer = lambda path, body: server.completion(path, ["2 + 2 = 4. And"], logprobs=logprobs)
+        assert model.score(["2 + 2 ="], [" 4."])[0].logprob == -0.75
+        with pytest.raises(UserError, match="does not tell the likeliest tokens in a text that it is given"):
+            model.score(["2 + 2 ="], [" 4."], top=2)
+        with pytest.raises(UserError, match="top is -1"):
+            model.score(["2 + 2 ="], [" 4."], top=-1)
+
+
 def test_what_cannot_be_scored_is_told(server: Any) -> None:
     with EndpointModel(server.url, "swan") as model:
         with pytest.raises(UserError, match="texts, not messages"):

@@ -101,6 +101,21 @@ def test_a_score_is_the_log_probability_of_the_text_as_the_model_reads_it(model:
         model.score(["What is it?"], ["swan " * 100])
 
 
+def test_the_likeliest_tokens_of_a_given_text_are_those_of_a_written_one(model: LocalModel) -> None:
+    ((written,),) = model.generate(["What is it?"], Sampling(temperature=0.0, max_new_tokens=3, logprobs=3))
+    (given,) = model.score(["What is it?"], [written.tokens[0].text], top=3)
+    (wanted, *_), (found, *_) = written.tokens, given.tokens
+    assert [text for text, _ in found.top] == [text for text, _ in wanted.top]
+    assert [value for _, value in found.top] == pytest.approx([value for _, value in wanted.top], abs=1e-4)
+    assert found.logprob <= found.top[0][1]
+    (all_of_them,) = model.score([CHAT], ["A swan."], top=10**6)
+    assert all(sum(math.exp(value) for _, value in token.top) == pytest.approx(1) for token in all_of_them.tokens)
+    (none,) = model.score([CHAT], ["A swan."])
+    assert [token.top for token in none.tokens] == [()] * len(none.tokens)
+    with pytest.raises(UserError, match="top is -1"):
+        model.score(["It"], [" is"], top=-1)
+
+
 def test_no_reply_at_all_is_not_asked_for(model: LocalModel) -> None:
     with pytest.raises(UserError, match="n is 0"):
         model.generate([CHAT], SAMPLING, n=0)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
+from cygnet.errors import UserError
 from cygnet.generation.request import Completion, FinishReason, Sampling
 from cygnet.tokens.chat import Message
 
@@ -87,6 +88,12 @@ class Reply:
         if not self.tokens and self.text:
             raise ValueError("the reply has no log-probabilities: ask with Sampling(logprobs=0).")
         return sum(token.logprob for token in self.tokens)
+
+
+def check_top(top: int) -> None:
+    """Raise UserError for a number of likeliest tokens that makes no sense."""
+    if top < 0:
+        raise UserError(f"top is {top}: use 0 for none, otherwise how many likeliest tokens are told.")
 
 
 class LanguageModel(ABC):

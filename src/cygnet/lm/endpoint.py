@@ -14,7 +14,7 @@ from typing import ParamSpec, Self, TypeVar
 from cygnet.errors import UserError
 from cygnet.generation.request import Sampling
 from cygnet.lm.address import parse_address, read_key
-from cygnet.lm.base import LanguageModel, Prompt, Reply, Usage
+from cygnet.lm.base import LanguageModel, Prompt, Reply, Usage, check_top
 from cygnet.lm.cache import ReplyCache
 from cygnet.lm.connection import Connection, DeadEndpointError, RefusedError
 from cygnet.lm.ledger import FREE, BudgetError, Ledger, Prices
@@ -127,19 +127,22 @@ class EndpointModel(LanguageModel):
                 self.ledger.enter(self.name, usage)
         return streamed_reply(asked, "".join(written), choices, usage)
 
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
         """Each continuation as the reply to its prompt, with the log-probability of each of its tokens.
 
-        A token that begins in the prompt and ends in the continuation belongs to the continuation. Raises UserError
-        for messages, whose template only the server knows, and where the server can't tell.
+        top: how many of the likeliest tokens are told in each place, where the server tells as many. A token that
+        begins in the prompt and ends in the continuation belongs to the continuation. Raises UserError for messages,
+        whose template only the server knows, and where the server can't tell.
         """
+        check_top(top)
         if not all(isinstance(prompt, str) for prompt in prompts):
             raise UserError(
                 "an endpoint can score texts, not messages: only the server knows how it writes a conversation. "
                 "Give the prompt as one string."
             )
         asked = [
-            scoring_question(self.name, str(prompt), text) for prompt, text in zip(prompts, continuations, strict=True)
+            scoring_question(self.name, str(prompt), text, top)
+            for prompt, text in zip(prompts, continuations, strict=True)
         ]
         replies = [self._recall(each, [0]) for each in asked]
         try:

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from cygnet.errors import UserError
 from cygnet.generation import Completion, Engine, Sampling
-from cygnet.lm.base import LanguageModel, Precision, Prompt, Reply, Token, Usage
+from cygnet.lm.base import LanguageModel, Precision, Prompt, Reply, Token, Usage, check_top
 from cygnet.model.folder import load_language_model, load_scalar_model
 from cygnet.model.int8 import quantize
 from cygnet.model.transformer import ScalarModel, Transformer
@@ -22,6 +22,8 @@ from cygnet.tokens.tokenizer import Tokenizer
 
 _DEFAULT = Sampling()
 _SCORED_TOGETHER = 32
+
+_Likeliest = list[tuple[int, float]]  # ids and their log-probabilities, the likeliest first
 
 
 class LocalModel(LanguageModel):
@@ -86,12 +88,14 @@ class LocalModel(LanguageModel):
         usage = Usage(len(ids), len(completion.tokens), completion.cached, time.perf_counter() - began, calls=1)
         return self._reply(completion, usage, sampling.logprobs is not None)
 
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
         """Each continuation as the reply to its prompt, with the log-probability of each of its tokens.
 
-        Where nothing at all precedes a token, its log-probability is NaN. Raises UserError when prompt and continuation
-        together are longer than the model's context.
+        top: how many of the likeliest tokens are told in each place. Where nothing at all precedes a token, its
+        log-probability is NaN, and there are none. Raises UserError when prompt and continuation together are longer
+        than the model's context.
         """
+        check_top(top)
         began = time.perf_counter()
         pairs = [
             (self._ids(prompt), self.tokenizer.encode(text))
@@ -103,10 +107,10 @@ class LocalModel(LanguageModel):
                 raise UserError(
                     f"{len(prompt)} + {len(words)} tokens are to be scored, but this model reads {context}."
                 )
-        logprobs = [
-            values
+        scores = [
+            places
             for start in range(0, len(pairs), _SCORED_TOGETHER)
-            for values in self._logprobs(pairs[start : start + _SCORED_TOGETHER])
+            for places in self._scores(pairs[start : start + _SCORED_TOGETHER], top)
         ]
         seconds = (time.perf_counter() - began) / max(1, len(pairs))
         return [
@@ -114,9 +118,9 @@ class LocalModel(LanguageModel):
                 text,
                 "stop",
                 Usage(len(prompt) + len(words), 0, 0, seconds, calls=1),
-                tuple(Token(self.tokenizer.decode([i]), value) for i, value in zip(words, values, strict=True)),
+                tuple(self._token(i, *place) for i, place in zip(words, places, strict=True)),
             )
-            for text, (prompt, words), values in zip(continuations, pairs, logprobs, strict=True)
+            for text, (prompt, words), places in zip(continuations, pairs, scores, strict=True)
         ]
 
     @torch.no_grad()
@@ -151,8 +155,11 @@ class LocalModel(LanguageModel):
         return render_prompt(prompt, self.tokenizer)
 
     @torch.no_grad()
-    def _logprobs(self, pairs: list[tuple[list[int], list[int]]]) -> list[list[float]]:
-        """Log-probabilities of the second of each pair after the first; rows are padded on the right."""
+    def _scores(self, pairs: list[tuple[list[int], list[int]]], top: int) -> list[list[tuple[float, _Likeliest]]]:
+        """Log-probabilities of the second of each pair after the first, with the likeliest tokens in each place.
+
+        Rows are padded on the right.
+        """
         rows = pad_sequence([torch.tensor([*prompt, *words]) for prompt, words in pairs], batch_first=True)
         features = self.model.features(rows)
         found = []
@@ -160,8 +167,14 @@ class LocalModel(LanguageModel):
             first = max(0, len(prompt) - 1)  # a row at a time: logits of a large vocabulary are large
             logits = self.model.logits(features[row, first : len(prompt) + len(words) - 1])
             after = rows[row, first + 1 : len(prompt) + len(words), None]
-            values: list[float] = torch.log_softmax(logits, dim=-1).gather(-1, after)[:, 0].tolist()
-            found.append(values if prompt or not words else [float("nan"), *values])
+            logprobs = torch.log_softmax(logits, dim=-1)
+            best = logprobs.topk(min(top, logprobs.shape[-1]), dim=-1)
+            likeliest = [
+                list(zip(*place, strict=True))
+                for place in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            ]
+            scores = list(zip(logprobs.gather(-1, after)[:, 0].tolist(), likeliest, strict=True))
+            found.append(scores if prompt or not words else [(float("nan"), []), *scores])
         return found
 
     def _reply(self, completion: Completion, usage: Usage, with_tokens: bool) -> Reply:
@@ -170,12 +183,12 @@ class LocalModel(LanguageModel):
         return Reply(text, completion.finish_reason, usage, tokens, completion)
 
     def _tokens(self, completion: Completion) -> tuple[Token, ...]:
-        text = self.tokenizer.decode
         top = completion.top or [[] for _ in completion.tokens]
-        return tuple(
-            Token(text([token]), logprob, tuple((text([other]), value) for other, value in likeliest))
-            for token, logprob, likeliest in zip(completion.tokens, completion.logprobs, top, strict=True)
-        )
+        return tuple(map(self._token, completion.tokens, completion.logprobs, top))
+
+    def _token(self, token: int, logprob: float, likeliest: _Likeliest) -> Token:
+        text = self.tokenizer.decode
+        return Token(text([token]), logprob, tuple((text([other]), value) for other, value in likeliest))
 
 
 class Written(Protocol):

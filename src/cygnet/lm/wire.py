@@ -90,17 +90,17 @@ def question(model: str, prompt: Prompt, sampling: Sampling) -> Question:
     )
 
 
-def scoring_question(model: str, prompt: str, continuation: str) -> Question:
+def scoring_question(model: str, prompt: str, continuation: str, top: int = 0) -> Question:
     """The request for the log-probabilities of a continuation. Some servers must write: one token more is asked."""
     body = {
         "model": model,
         "prompt": prompt + continuation,
         "max_tokens": 1,
         "echo": True,
-        "logprobs": 1,
         "temperature": 1.0,
+        **_logprobs_of_text(top),
     }
-    return Question(TEXT, body, 0, prompt)
+    return Question(TEXT, body, top, prompt)
 
 
 def read_replies(asked: Question, answer: Json) -> list[Reply]:
@@ -214,7 +214,14 @@ def _reply(asked: Question, choice: Json) -> Reply:
     finish: FinishReason = "stop" if choice.get("finish_reason") in _ENDED else "length"
     whole = "".join(pieces([{"choices": [{"text": text}]}]))
     reply = Reply(whole, finish, tokens=() if asked.top is None else _tokens(choice, asked.top))
-    return reply if asked.prompt is None else _scored(asked.prompt, asked.body["prompt"], reply.tokens)
+    if asked.prompt is None:
+        return reply
+    scored = _scored(asked.prompt, asked.body["prompt"], reply.tokens)
+    if asked.top and not all(token.top for token in scored.tokens):
+        raise UserError(
+            "the endpoint does not tell the likeliest tokens in a text that it is given: score without top."
+        )
+    return scored
 
 
 def _scored(prompt: str, whole: str, tokens: tuple[Token, ...]) -> Reply:
