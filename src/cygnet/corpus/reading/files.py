@@ -1,0 +1,42 @@
+"""Which files a source has, in a fixed order."""
+
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+
+from cygnet.errors import UserError
+
+
+def find_files(patterns: Iterable[str], base: Path, suffixes: tuple[str, ...] = ()) -> list[Path]:
+    """The files that paths and globs name, sorted, each once. Relative ones begin at `base`.
+
+    Of a folder these are the files below it whose names end in one of `suffixes` (all, if none are given). Names that
+    begin with a full stop are passed over: half-written files and version control have such names.
+
+    Raises:
+        UserError: when a pattern names nothing.
+    """
+    found: set[Path] = set()
+    for pattern in patterns:
+        matches = [base / match for match in glob.glob(pattern, root_dir=base, recursive=True)]  # noqa: PTH207 - takes absolute ones
+        exact = base / pattern
+        if exact.exists():  # a name with brackets in it
+            matches.append(exact)
+        files = [file for match in matches for file in _below(match, suffixes)]
+        if not files:
+            wanted = f" with {', '.join(suffixes)} files" if suffixes and matches else ""
+            raise UserError(f"path: {exact} is no file or folder{wanted}. Correct it in corpus.toml.")
+        found.update(files)
+    return sorted(found)
+
+
+def _below(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = (file for file in path.rglob("*") if file.is_file())
+    return [
+        file
+        for file in files
+        if not any(part.startswith(".") for part in file.relative_to(path).parts)
+        and (not suffixes or file.name.lower().endswith(suffixes))
+    ]
