@@ -119,6 +119,12 @@ def test_long_runs_of_one_character_take_no_time(character: str) -> None:
         assert len(scrub(text)[0]) > 0
 
 
+def test_neighbors_are_all_seen_in_the_first_pass() -> None:
+    # were each seen only when the one before it is gone, a long list would take a pass for every entry
+    assert scrub("8.8.8.8-8.8.4.4-1.1.1.1") == ("<ip>-<ip>-<ip>", {"ip": 3})
+    assert scrub("+49 30 901820+49 30 901820" * 3)[1] == {"phone": 1}
+
+
 def test_the_checksum_of_cards_knows_every_wrong_digit_and_swap() -> None:
     number = "4539578763621486"
     assert luhn(number)

@@ -2,8 +2,8 @@
 
 Words are lower-case and without punctuation (`dedup.shingles.words`). An item of fewer than 13 words is found where it
 stands whole: from the begin of a line or sentence to the end of one. Items under 5 words ("All of the above.") would be
-found everywhere and prove nothing: they are not looked for, and counted. Where a character is a word (as in Chinese), 13
-are about a sentence. Hashes find, the words themselves decide.
+found everywhere and prove nothing: they are not looked for, and counted. Where a character is a word (as in Chinese),
+13 are about a sentence. Hashes find, the words themselves decide.
 """
 
 import hashlib

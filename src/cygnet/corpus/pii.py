@@ -40,13 +40,13 @@ _IP = re.compile(
 )
 _A_VERSION = re.compile(
     r"(?:\b(?:versions?|ver|v|releases?|revision|rev|build|sections?|sec|chapter|oid)\b\.?:?\s*|\bv"
-    r"|[<>=~!]=\s*|[~^§]\s*|\w-|[^\s/:]/)$",
+    r"|[<>=~!]=\s*|[~^§]\s*|\b[^\W\d]\w*-|[^\s/:]/)$",
     re.IGNORECASE,
 )
 _BEFORE = 24  # characters looked at for such a word
 
 _PHONE = re.compile(
-    r"[+(0-9](?<![\w+.-][+(0-9])(?:(?<=\+)[0-9][0-9 ().\-/]{6,22}[0-9]"
+    r"[+(0-9](?<![\w+.-][+(0-9])(?<!<phone>[+(0-9])(?:(?<=\+)[0-9][0-9 ().\-/]{6,22}[0-9]"
     r"|(?:(?<=\()[0-9]{3}\) ?|(?<=[0-9])[0-9]{2}[-. ])[0-9]{3}[-. ][0-9]{4})(?!\w|[-.][0-9])"
 )
 _DECIMAL = re.compile(r"\+[0-9]+\.[0-9]+")
