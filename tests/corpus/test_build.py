@@ -10,7 +10,7 @@ from cygnet.corpus.build import build_corpus
 from cygnet.corpus.config import CorpusConfig
 from cygnet.corpus.document import Document
 from cygnet.corpus.holdout import SPLITS, split_of, unit_of
-from cygnet.corpus.parquet import read_documents
+from cygnet.corpus.parquet import read_documents, write_documents
 from cygnet.errors import UserError
 
 SMALL = CorpusConfig(task_documents=60, heldout_task_documents=5)
@@ -92,3 +92,28 @@ def test_the_config_refuses_what_it_does_not_know() -> None:
     for wrong in ({"sources": ["books"]}, {"task_documents": 0}, {"folder": "x"}):
         with pytest.raises(ValidationError):
             CorpusConfig(**wrong)
+
+
+def built(folder: Path, source: str = "swans") -> Path:
+    """A corpus as `cygnet corpus build` leaves it, of three documents."""
+    for split in SPLITS:
+        text = " ".join(f"{split}{number}" for number in range(20))
+        document = Document(f"{source}/00000/{split}", source, text, f"https://swans.test/{split}")
+        folder.mkdir(exist_ok=True)
+        write_documents(folder / f"{split}.parquet", [document])
+    return folder
+
+
+def test_a_corpus_that_was_built_joins_in_its_own_splits(library: Path, tmp_path: Path) -> None:
+    config = SMALL.model_copy(update={"built": str(built(tmp_path / "built"))})
+    stats = build_corpus(config, tmp_path / "corpus", seed=1, stdlib=library)
+    assert stats["by_source"]["swans"]["documents"] == 3
+    for split in SPLITS:
+        found = [row for row in read_documents(tmp_path / "corpus" / f"{split}.parquet") if row.source == "swans"]
+        assert [row.origin for row in found] == [f"https://swans.test/{split}"]
+
+
+def test_a_source_of_a_built_corpus_can_not_be_called_like_our_own(library: Path, tmp_path: Path) -> None:
+    config = SMALL.model_copy(update={"built": str(built(tmp_path / "built", "docs"))})
+    with pytest.raises(UserError, match="are taken. Rename it"):
+        build_corpus(config, tmp_path / "corpus", seed=1, stdlib=library)

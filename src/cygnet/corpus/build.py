@@ -9,7 +9,7 @@ from cygnet.corpus.config import CorpusConfig
 from cygnet.corpus.document import Document, Dropped
 from cygnet.corpus.holdout import SPLITS, Split, check_heldout, overlapping, split_of, unit_of
 from cygnet.corpus.own_texts import own_texts
-from cygnet.corpus.parquet import write_documents
+from cygnet.corpus.parquet import read_documents, write_documents
 from cygnet.corpus.python_code import code
 from cygnet.corpus.python_docs import compiled, docstrings, topics
 from cygnet.corpus.standard_library import Module, read_modules, stdlib_folder
@@ -18,6 +18,7 @@ from cygnet.errors import UserError
 from cygnet.files import write_aside, write_json
 
 _SAMPLES = 3
+_OWN_NAMES = ("docs", "code", "tasks", "own")
 
 Splits = dict[Split, list[Document]]
 
@@ -67,11 +68,23 @@ def _read(config: CorpusConfig, seed: int, stdlib: Path) -> Iterator[tuple[str, 
     for source, item in read:
         unit = unit_of(item) if isinstance(item, Document) else None
         yield source, split_of(unit) if unit else "train", item
+    if config.built is not None:
+        yield from _read_built(Path(config.built))
     if "tasks" in config.sources:
         for split in SPLITS:
             count = config.task_documents if split == "train" else config.heldout_task_documents
             for document in task_documents(split, seed, count, config.families, config.drills):
                 yield "tasks", split, document
+
+
+def _read_built(corpus: Path) -> Iterator[tuple[str, Split, Document]]:
+    """What another corpus kept, in its own splits."""
+    for split in SPLITS:
+        for document in read_documents(corpus / f"{split}.parquet"):
+            if document.source in _OWN_NAMES:
+                names = ", ".join(_OWN_NAMES)
+                raise UserError(f"{corpus} has a source called {document.source!r}: {names} are taken. Rename it.")
+            yield document.source, split, document
 
 
 def _read_python(config: CorpusConfig, stdlib: Path) -> Iterator[tuple[str, Document | Dropped]]:

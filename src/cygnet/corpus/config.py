@@ -30,5 +30,6 @@ class CorpusConfig(BaseModel):
     task_documents: Annotated[int, Field(ge=1, description="exercise sheets generated for training")] = 20_000
     heldout_task_documents: Annotated[int, Field(ge=1, description="sheets each for validation and test")] = 200
     text_folder: Annotated[str | None, Field(description="folder of .txt, .md, .rst and .py files: 'own'")] = None
+    built: Annotated[str | None, Field(description="folder that `cygnet corpus build` made: its sources")] = None
     families: Annotated[tuple[Family, ...], Field(min_length=1, description="kinds of exercise")] = FAMILIES
     drills: Annotated[float, Field(ge=0, lt=1, description="share of sheets that drill looking up instead")] = 0.1

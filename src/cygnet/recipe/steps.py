@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cygnet.corpus.config import CorpusConfig
+from cygnet.corpus.holdout import SPLITS
 from cygnet.recipe.runner import Step
 from cygnet.recipe.schema import TokenizerConfig, TokensConfig
 from cygnet.stages.config import (
@@ -31,7 +32,8 @@ def corpus_step(config: CorpusConfig, out: Path) -> Step:
         stats = build_corpus(config, out, work.seed)
         return {key: stats[key] for key in ("documents", "bytes")}
 
-    inputs = (Path(config.text_folder),) if config.text_folder else ()
+    built = [Path(config.built) / f"{split}.parquet" for split in SPLITS] if config.built else []
+    inputs = (*([Path(config.text_folder)] if config.text_folder else []), *built)
     return Step("corpus", inputs, (out,), {**_json(config), "python": platform.python_version()}, action)
 
 

@@ -1,0 +1,164 @@
+"""`cygnet corpus`: build a training corpus from any sources, and look at it."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+app = App(name="corpus", help="Build a training corpus from any sources, and look at it.", sort_key=98)
+
+
+@app.command(
+    usage="Usage: cygnet corpus build CORPUS.toml [KEY=VALUE ...] --out FOLDER [--engine local|ray|slurm]",
+    help_epilogue="Example: cygnet corpus build corpus.toml quality.preset=gopher -o corpus/",
+)
+def build(
+    recipe: Path,
+    *settings: str,
+    out: Annotated[Path, Parameter(alias="-o")],
+    engine: str = "local",
+    workers: int | None = None,
+) -> None:
+    """Build a corpus: read, measure, judge, deduplicate, decontaminate, replace personal data, split.
+
+    The same command goes on where it stopped; after a change of settings only what depends on it is done again.
+
+    Parameters
+    ----------
+    recipe:
+        The corpus.toml.
+    settings:
+        KEY=VALUE, as in dedup.near=false.
+    out:
+        The folder of the corpus.
+    engine:
+        Where the work is done: local, ray, ray://host:port or slurm.
+    workers:
+        Processes at once, or jobs of an array. [default: one a processor]
+    """
+    from cygnet.corpus.pipeline.build import build as build_corpus
+    from cygnet.corpus.pipeline.build import default_workers
+    from cygnet.corpus.pipeline.engines import engine_at
+    from cygnet.corpus.pipeline.load import load_corpus_recipe
+    from cygnet.corpus.pipeline.look import stats_table
+    from cygnet.corpus.pipeline.progress import Printed
+
+    chosen = engine_at(engine, workers or default_workers())
+    stats = build_corpus(load_corpus_recipe(recipe, settings), recipe.parent, out, chosen, Printed())
+    print(*stats_table(stats), sep="\n")
+    print(f"Look at it: cygnet corpus inspect {out} --dropped")
+
+
+@app.command(
+    usage="Usage: cygnet corpus inspect CORPUS [--dropped | --kept] [--rule RULE] [--source NAME] [--count N]",
+    help_epilogue="Example: cygnet corpus inspect corpus/ --rule gopher",
+)
+def inspect(
+    corpus: Path,
+    /,
+    dropped: Annotated[bool | None, Parameter(negative="--kept")] = None,
+    rule: str | None = None,
+    source: str | None = None,
+    count: int = 10,
+) -> None:
+    """Show documents with what became of them, and the numbers that decided it.
+
+    Parameters
+    ----------
+    corpus:
+        A folder that `cygnet corpus build` made.
+    dropped:
+        Only what was dropped, or only what was kept.
+    rule:
+        Only what a rule dropped, by the begin of its name: gopher, c4_, near_duplicate …
+    source:
+        Only documents of this source.
+    count:
+        How many.
+    """
+    from cygnet.corpus.pipeline.look import chosen, documents, first
+
+    print(*first(chosen(documents(corpus), dropped, rule, source), count), sep="\n")
+
+
+@app.command(
+    usage="Usage: cygnet corpus sample CORPUS [--count N] [--seed N] [--source NAME]",
+    help_epilogue="Example: cygnet corpus sample corpus/ --count 5",
+)
+def sample(corpus: Path, /, count: int = 5, seed: int = 1, source: str | None = None) -> None:
+    """Show kept documents drawn at random.
+
+    Parameters
+    ----------
+    corpus:
+        A folder that `cygnet corpus build` made.
+    count:
+        How many.
+    seed:
+        Another draws others.
+    source:
+        Only documents of this source.
+    """
+    from cygnet.corpus.pipeline.look import chosen, describe, documents
+    from cygnet.corpus.pipeline.look import sample as draw
+
+    print(*map(describe, draw(chosen(documents(corpus), False, source=source), count, seed)), sep="\n")
+
+
+@app.command(
+    usage="Usage: cygnet corpus search CORPUS WORDS [--dropped | --kept] [--count N]",
+    help_epilogue="Example: cygnet corpus search corpus/ swan --kept",
+)
+def search(
+    corpus: Path,
+    words: str,
+    /,
+    dropped: Annotated[bool | None, Parameter(negative="--kept")] = None,
+    count: int = 10,
+) -> None:
+    """Show the documents whose text or address has these words.
+
+    Parameters
+    ----------
+    corpus:
+        A folder that `cygnet corpus build` made.
+    words:
+        As they stand in the text, whatever their case.
+    dropped:
+        Only what was dropped, or only what was kept.
+    count:
+        How many.
+    """
+    from cygnet.corpus.pipeline.look import chosen, containing, documents, first
+
+    print(*first(containing(chosen(documents(corpus), dropped), words), count), sep="\n")
+
+
+@app.command(usage="Usage: cygnet corpus stats CORPUS", help_epilogue="Example: cygnet corpus stats corpus/")
+def stats(corpus: Path, /) -> None:
+    """Show for every source what was read, skipped, dropped by which rule, and kept.
+
+    Parameters
+    ----------
+    corpus:
+        A folder that `cygnet corpus build` made.
+    """
+    from cygnet.corpus.pipeline.look import stats_table
+    from cygnet.errors import UserError
+    from cygnet.files import read_json
+
+    path = corpus / "stats.json"
+    if not path.is_file() or "by_source" not in (found := read_json(path)):
+        raise UserError(f"{corpus} is no corpus: it has no stats.json of `cygnet corpus build`.")
+    print(*stats_table(found), sep="\n")
+
+
+@app.command(show=False)
+def work(tasks: Path, *, rank: int, world: int) -> None:
+    """Do every WORLD-th of the tasks in a list, beginning with the RANK-th: what a job of a Slurm array runs."""
+    from cygnet.corpus.pipeline.stages import carry_out
+    from cygnet.corpus.pipeline.task import Task
+    from cygnet.files import read_jsonl
+
+    for row in read_jsonl(tasks)[rank::world]:
+        carry_out(Task(**{**row, "inputs": tuple(row["inputs"])}))

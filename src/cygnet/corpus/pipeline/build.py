@@ -1,0 +1,180 @@
+"""`cygnet corpus build`: which tasks a corpus takes, in which order, and what came of it."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cygnet.corpus.holdout import SPLITS, Split
+from cygnet.corpus.pipeline.config import CorpusRecipe
+from cygnet.corpus.pipeline.engines import Engine
+from cygnet.corpus.pipeline.report import corpus_stats
+from cygnet.corpus.pipeline.split import write_splits
+from cygnet.corpus.pipeline.stages import carry_out
+from cygnet.corpus.pipeline.task import Task, is_done
+from cygnet.corpus.quality import preset, with_bounds
+from cygnet.corpus.reading.shards import list_shards
+from cygnet.errors import UserError
+from cygnet.files import read_json, write_json
+from cygnet.lock import locked
+
+Progress = Callable[[str, int, int], None]  # stage, tasks done, tasks in all
+
+
+def build(recipe: CorpusRecipe, base: Path, out: Path, engine: Engine, progress: Progress) -> dict[str, Any]:
+    """Build the corpus in the folder `out` and return its `stats.json`. What is done already is not done again.
+
+    Relative paths in the recipe begin at `base`.
+
+    Raises:
+        UserError: when a source can't be opened, nothing is kept, or a held-out split would be empty.
+    """
+    _check(recipe)
+    with locked(out):
+        pipeline = _Pipeline(recipe, base.resolve(), out.resolve(), engine, progress)
+        documents = pipeline.run()
+        counts = write_splits(documents, out, recipe.heldout)
+        for split in SPLITS:
+            if not counts[split]:
+                raise UserError(_empty(split, pipeline.said(documents)))
+        stats = corpus_stats(recipe, pipeline.tasks, counts)
+        write_json(out / "recipe.json", recipe.model_dump(mode="json"))
+        write_json(out / "stats.json", stats)
+        return stats
+
+
+def _check(recipe: CorpusRecipe) -> None:
+    """What can be found wrong before anything is read."""
+    if recipe.weights and set(recipe.weights) != set(recipe.sources):
+        names = ", ".join(sorted(set(recipe.weights) ^ set(recipe.sources)))
+        raise UserError(f"weights: every source has one, or none has. Look at: {names}.")
+    if recipe.bounds and recipe.quality.preset is None:
+        raise UserError("bounds changes the rules of a preset: say which, as quality.preset.")
+    if recipe.quality.preset:
+        with_bounds(preset(recipe.quality.preset).rules, bounds_of(recipe))
+
+
+def bounds_of(recipe: CorpusRecipe) -> dict[str, float | None]:
+    """The changed bounds; None is a rule that is off."""
+    return {name: None if bound == "off" else float(bound) for name, bound in recipe.bounds.items()}
+
+
+def _empty(split: Split, said: Sequence[dict[str, Any]]) -> str:
+    rules: dict[str, int] = {}
+    for one in said:
+        for rule, count in one["dropped"].items():
+            rules[rule] = rules.get(rule, 0) + count
+    read, kept = sum(one["texts"] for one in said), sum(one["kept"] for one in said)
+    most = ", ".join(f"{rule} ({count})" for rule, count in sorted(rules.items(), key=lambda entry: -entry[1])[:5])
+    why = f" Most were dropped by {most}." if most else ""
+    return f"{kept} of {read} texts are kept, and none of them falls into {split}.{why} Add sources, or loosen a rule."
+
+
+@dataclass
+class _Pipeline:
+    recipe: CorpusRecipe
+    base: Path
+    out: Path
+    engine: Engine
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.tasks: dict[str, list[Task]] = {}  # by stage
+
+    def run(self) -> list[Path]:
+        """All stages; the shards of documents, in order."""
+        recipe, dedup = self.recipe, self.recipe.dedup
+        texts = self._stage(list(self._reading()))
+        repeated: list[str] = []
+        if dedup.lines:
+            lines = self._stage([Task("lines", (path,), self._beside(path, "lines", ".safetensors")) for path in texts])
+            often = {"share": dedup.lines_share, "least": dedup.lines_least}
+            repeated = self._stage([Task("repeated", tuple(lines), self._work("repeated.safetensors"), often)])
+        learned = str(self.base / recipe.quality.filter) if recipe.quality.filter else None
+        measured = {"lines": dedup.lines, "filter": learned}
+        filters = [str(path) for path in sorted(Path(learned).iterdir())] if learned else []
+        tagged = self._stage(
+            [Task("tag", (path, *repeated, *filters), self._beside(path, "tagged"), measured) for path in texts]
+        )
+        judged = {
+            "preset": recipe.quality.preset,
+            "bounds": bounds_of(recipe),
+            "quality": recipe.quality.least,
+            "languages": list(recipe.language.keep),
+            "score": recipe.language.least,
+        }
+        verdicts = self._stage([Task("judge", (path,), self._beside(path, "verdicts"), judged) for path in tagged])
+        again = {"exact": dedup.exact, "near": dedup.near, "tagged": tagged, "verdicts": verdicts}
+        (duplicates,) = self._stage([Task("duplicates", (*tagged, *verdicts), self._work("duplicates.parquet"), again)])
+        index, fingerprints = self._index()
+        last = {"preset": recipe.quality.preset, "pii": list(recipe.pii), "fingerprints": fingerprints}
+        documents = self._stage(
+            [
+                Task("finish", (tag, verdict, duplicates, *index), self._document(tag), last | {"number": number})
+                for number, (tag, verdict) in enumerate(zip(tagged, verdicts, strict=True))
+            ]
+        )
+        return [Path(path) for path in documents]
+
+    def said(self, outputs: Sequence[Path]) -> list[dict[str, Any]]:
+        """The manifests of these outputs."""
+        return [read_json(path.with_name(f"{path.name}.json")) for path in outputs]
+
+    def _reading(self) -> Iterator[Task]:
+        for name, config in self.recipe.sources.items():
+            for number, shard in enumerate(list_shards(config, self.base)):
+                told = {
+                    "source": name,
+                    "config": config.model_dump(mode="json"),
+                    "shard": shard.name,
+                    "extraction": self.recipe.extraction.model_dump(mode="json"),
+                }
+                files = tuple(str(path.resolve()) for path in shard.paths)
+                yield Task("read", files, self._work(f"texts/{name}/{number:05}.parquet"), told)
+
+    def _index(self) -> tuple[list[str], dict[str, str]]:
+        """The index of the evaluation sets, if there are any: its file, and what it must have been built of."""
+        if not self.recipe.evaluation:
+            return [], {}
+        sets = {name: str(self.base / path) for name, path in self.recipe.evaluation.items()}
+        task = Task("index", tuple(sets.values()), self._work("evaluation.safetensors"), {"sets": sets})
+        paths = self._stage([task])
+        return paths, read_json(task.manifest)["fingerprints"]
+
+    def _stage(self, tasks: list[Task]) -> list[str]:
+        """Run the tasks of a stage that are not done; their outputs, in order."""
+        stage = tasks[0].stage
+        self.tasks[stage] = tasks
+        waiting = [task for task in tasks if not is_done(task)]
+        finished = len(tasks) - len(waiting)
+        self.progress(stage, finished, len(tasks))
+
+        def done(_: Task) -> None:
+            nonlocal finished
+            finished += 1
+            self.progress(stage, finished, len(tasks))
+
+        if len(tasks) == 1:
+            for task in waiting:  # it looks at everything, or is all there is: no engine is started for it
+                carry_out(task)
+                done(task)
+        elif waiting:
+            self.engine.run(waiting, done)
+        return [task.output for task in tasks]
+
+    def _work(self, name: str) -> str:
+        return str(self.out / "work" / name)
+
+    def _beside(self, path: str, stage: str, suffix: str = ".parquet") -> str:
+        source = Path(path)
+        return self._work(f"{stage}/{source.parent.name}/{source.stem}{suffix}")
+
+    def _document(self, tagged: str) -> str:
+        source = Path(tagged)
+        return str(self.out / "documents" / source.parent.name / source.name)
+
+
+def default_workers() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

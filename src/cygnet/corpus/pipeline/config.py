@@ -1,0 +1,68 @@
+"""What a corpus is built from and how: `corpus.toml`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cygnet.corpus.dedup.lines import LEAST, SHARE
+from cygnet.corpus.pii import Kind
+from cygnet.corpus.reading.config import Source
+from cygnet.settings.section import Section
+
+
+class LanguageConfig(Section):
+    """Which languages stay."""
+
+    keep: Annotated[tuple[str, ...], Field(description="codes such as en; empty: all")] = ()
+    least: Annotated[float, Field(ge=0, le=1, description="score that the likeliest language must have")] = 0.65
+
+
+class QualityConfig(Section):
+    """Which texts are good enough. Everything is measured whatever is asked for, so changing this costs little."""
+
+    preset: Annotated[
+        Literal["gopher", "c4", "fineweb-paper", "fineweb-code"] | None, Field(description="rules; none if not given")
+    ] = None
+    filter: Annotated[str | None, Field(description="folder of a learned filter: cygnet corpus train-filter")] = None
+    least: Annotated[float, Field(ge=0, le=1, description="score of the learned filter that a text must have")] = 0.5
+
+
+class DedupConfig(Section):
+    """What goes because it is there already."""
+
+    exact: Annotated[bool, Field(description="equal texts")] = True
+    near: Annotated[bool, Field(description="nearly equal texts: MinHash, 14 bands of 8, runs of 5 words")] = True
+    lines: Annotated[bool, Field(description="lines that stand on many pages of a host")] = True
+    lines_share: Annotated[float, Field(gt=0, le=1, description="of a host's pages")] = SHARE
+    lines_least: Annotated[int, Field(ge=2, description="pages")] = LEAST
+
+
+class ExtractionConfig(Section):
+    """How text is taken out of HTML."""
+
+    extractor: Annotated[
+        Literal["resiliparse", "trafilatura"], Field(description="trafilatura is slower and an extra")
+    ] = "resiliparse"
+    main_content: Annotated[bool, Field(description="without navigation, headers and footers")] = True
+
+
+class CorpusRecipe(Section):
+    """A whole corpus.toml."""
+
+    sources: Annotated[dict[str, Source], Field(min_length=1, description="by name")]
+    weights: Annotated[
+        dict[str, Annotated[float, Field(gt=0)]], Field(description="a source's share of the tokens; by size if empty")
+    ] = {}  # noqa: RUF012
+    extraction: ExtractionConfig = ExtractionConfig()
+    language: LanguageConfig = LanguageConfig()
+    quality: QualityConfig = QualityConfig()
+    bounds: Annotated[
+        dict[str, float | Literal["off"]],
+        Field(description="other bounds for the preset's rules, by name, or off"),
+    ] = {}  # noqa: RUF012
+    dedup: DedupConfig = DedupConfig()
+    evaluation: Annotated[
+        dict[str, str], Field(description="files of evaluation questions by task: texts that share 13 words go")
+    ] = {}  # noqa: RUF012
+    pii: Annotated[tuple[Kind, ...], Field(description="what is replaced by a placeholder")] = ()
+    heldout: Annotated[float, Field(gt=0, lt=0.5, description="share of pages each for validation and test")] = 0.02

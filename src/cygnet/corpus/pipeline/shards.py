@@ -1,0 +1,90 @@
+"""The files between the stages: parquet shards with stated schemas, written and read a thousand rows at a time."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cygnet.corpus.dedup.signatures import HASHES
+from cygnet.corpus.quality import METRICS
+from cygnet.errors import UserError
+
+Row = dict[str, Any]
+
+ROWS = 1_000  # of a row group: what is held in memory at a time
+
+TEXTS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("url", pa.string()),
+        ("text", pa.string()),
+        ("metadata", pa.map_(pa.string(), pa.string())),
+    ]
+)
+TAGGED = pa.schema(
+    [
+        *TEXTS,
+        ("language", pa.string()),
+        ("language_score", pa.float32()),
+        ("quality", pa.float32()),  # of the learned filter; null without one
+        ("metrics", pa.struct([(name, pa.float32()) for name in METRICS])),
+        ("hash", pa.binary(16)),
+        ("signature", pa.binary(4 * HASHES)),
+    ]
+)
+VERDICTS = pa.schema([("rule", pa.string()), ("detail", pa.string())])  # null: kept
+DUPLICATES = pa.schema([("shard", pa.int32()), ("row", pa.int64()), ("rule", pa.string()), ("of", pa.string())])
+DOCUMENTS = pa.schema(
+    [
+        ("id", pa.string()),
+        *(TAGGED.field(name) for name in TAGGED.names if name not in ("hash", "signature")),
+        ("dropped", pa.string()),  # the rule's name; null: kept
+        ("detail", pa.string()),
+        ("edits", pa.map_(pa.string(), pa.int32())),  # what was taken out of a kept text, and how often
+    ]
+)
+
+
+def write_rows(path: Path, schema: pa.Schema, rows: Iterable[Row], metadata: Mapping[str, str] | None = None) -> int:
+    """Write rows as zstd parquet; their number."""
+    count, batch = 0, []
+    with pq.ParquetWriter(path, schema.with_metadata(dict(metadata) if metadata else None), compression="zstd") as file:
+        for row in rows:
+            batch.append(row)
+            count += 1
+            if len(batch) == ROWS:
+                file.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=ROWS)
+                batch = []
+        if batch:
+            file.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=ROWS)
+    return count
+
+
+def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[list[Row]]:
+    """The rows of a shard, some of their columns, in lists of a thousand.
+
+    Raises:
+        UserError: when the file is missing or damaged.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS, columns=list(columns) if columns else None):
+                yield batch.to_pylist(maps_as_pydicts="strict")
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist. Build the corpus first.") from error
+    except pa.ArrowException as error:
+        raise UserError(f"{path} is damaged: {error}. Remove it and build the corpus again.") from error
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
+    """The rows of a shard, one after the other."""
+    for batch in read_batches(path, columns):
+        yield from batch
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What was written with a shard's schema."""
+    found = pq.read_schema(path).metadata or {}
+    return {key.decode(): value.decode() for key, value in found.items() if key != b"ARROW:schema"}

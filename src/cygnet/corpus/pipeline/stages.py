@@ -1,0 +1,285 @@
+"""The stages: each makes one file out of others, the same wherever and in whatever order it runs.
+
+    read       a shard of a source       → texts: every text it has; what gives none is counted by reason
+    lines      texts                     → hashes of their lines, by host
+    repeated   all lines                 → hashes of the lines that stand on many pages of a host
+    tag        texts, repeated           → texts without those lines, with everything that is ever measured of them
+    judge      tagged                    → the first rule that each text breaks, if any; only numbers are read
+    duplicates all tagged, all verdicts  → of the texts that stay, those that are there already
+    index      evaluation sets           → an index of their passages
+    finish     tagged, verdicts, …       → documents: every text with what became of it
+
+Changing a rule or a threshold runs only what comes after `tag`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from pydantic import TypeAdapter
+from safetensors.numpy import load_file, save_file
+
+from cygnet.corpus.decontaminate import Decontaminator, Hit, tally
+from cygnet.corpus.dedup.exact import exact_firsts, text_hashes
+from cygnet.corpus.dedup.lines import LineRemover, PageLines, RemovedLines, page_lines, repeated_lines
+from cygnet.corpus.dedup.near import near_firsts, report
+from cygnet.corpus.dedup.signatures import HASHES, NOTHING, check_kind, kind, signatures
+from cygnet.corpus.extraction.isolated import IsolatedExtractor
+from cygnet.corpus.extraction.language import identify
+from cygnet.corpus.extraction.page import ExtractionOptions
+from cygnet.corpus.pii import scrub
+from cygnet.corpus.pipeline.shards import (
+    DOCUMENTS,
+    DUPLICATES,
+    TAGGED,
+    TEXTS,
+    VERDICTS,
+    Row,
+    read_batches,
+    read_metadata,
+    read_rows,
+    write_rows,
+)
+from cygnet.corpus.pipeline.task import Stage, Task, perform
+from cygnet.corpus.quality import c4_lines, failures, metrics, preset, with_bounds
+from cygnet.corpus.quality.learned import QualityFilter
+from cygnet.corpus.reading.config import Source
+from cygnet.corpus.reading.shards import Shard, read_shard
+from cygnet.corpus.records import Record, Skipped
+
+_SAMPLES = 5  # of what was skipped, by reason
+_SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
+
+
+def carry_out(task: Task) -> None:
+    """Run a task, unless it is done."""
+    perform(task, STAGES[task.stage])
+
+
+def host_of(url: str) -> str:
+    """Whose page it is; "" for what is no page of the web."""
+    try:
+        found = urlsplit(url)
+    except ValueError:  # "http://[" is an address to nobody
+        return ""
+    return found.netloc if found.scheme in ("http", "https") else ""
+
+
+def _read(task: Task, out: Path) -> dict[str, Any]:
+    skipped: Counter[str] = Counter()
+    samples: dict[str, list[dict[str, str]]] = {}
+    size = 0
+
+    def texts() -> Iterator[Row]:
+        nonlocal size
+        for item in _items(task):
+            if isinstance(item, Skipped):
+                skipped[item.reason] += 1
+                if len(shown := samples.setdefault(item.reason, [])) < _SAMPLES:
+                    shown.append({"url": item.url, "detail": item.detail})
+            else:
+                size += len(item.text.encode("utf-8", "surrogatepass"))
+                yield {"source": item.source, "url": item.url, "text": item.text, "metadata": dict(item.metadata)}
+
+    count = write_rows(out, TEXTS, texts())
+    return {"texts": count, "bytes": size, "skipped": dict(sorted(skipped.items())), "skipped_samples": samples}
+
+
+def _items(task: Task) -> Iterator[Record | Skipped]:
+    told = task.told
+    shard = Shard(told["shard"], tuple(map(Path, task.inputs)), 0)
+    with IsolatedExtractor(ExtractionOptions(**told["extraction"])) as extract:
+        yield from read_shard(told["source"], _SOURCE.validate_python(told["config"]), shard, extract)
+
+
+def _lines(task: Task, out: Path) -> dict[str, Any]:
+    rows = read_rows(Path(task.inputs[0]), ["url", "text"])
+    found = page_lines((host, row["text"]) for row in rows if (host := host_of(row["url"])))
+    save_file({"lines": found.lines, "hosts": found.hosts}, out)
+    return {}
+
+
+def _repeated(task: Task, out: Path) -> dict[str, Any]:
+    shards = (PageLines(**load_file(path)) for path in task.inputs)
+    found = repeated_lines(shards, out.parent, task.told["share"], task.told["least"])
+    save_file({"repeated": found}, out)
+    return {"lines": len(found)}
+
+
+def _tag(task: Task, out: Path) -> dict[str, Any]:
+    texts, *rest = map(Path, task.inputs)
+    remover = LineRemover(load_file(rest[0])["repeated"]) if task.told["lines"] else None
+    learned = QualityFilter.load(Path(task.told["filter"])) if task.told["filter"] else None
+    removed = RemovedLines()
+
+    def tagged() -> Iterator[Row]:
+        for batch in read_batches(texts):
+            for row in batch:
+                if remover and (host := host_of(row["url"])):
+                    row["text"], gone = remover.remove(host, row["text"])
+                    removed.add(host, gone)
+            found = [row["text"] for row in batch]
+            scores = learned.score(found).tolist() if learned else [None] * len(found)
+            hashes, signed = text_hashes(found).astype(">u8"), signatures(found).astype("<u4")
+            for place, row in enumerate(batch):
+                row["language"], row["language_score"] = identify(row["text"])
+                row |= {"metrics": metrics(row["text"]), "quality": scores[place]}
+                row |= {"hash": hashes[place].tobytes(), "signature": signed[place].tobytes()}
+                yield row
+
+    count = write_rows(out, TAGGED, tagged(), kind())
+    return {"texts": count, "removed_lines": removed.report()}
+
+
+def _judge(task: Task, out: Path) -> dict[str, Any]:
+    told = task.told
+    rules = with_bounds(preset(told["preset"]).rules, told["bounds"]) if told["preset"] else ()
+
+    def verdict(row: Row) -> Row:
+        if told["languages"] and not (row["language"] in told["languages"] and row["language_score"] >= told["score"]):
+            return {"rule": "language", "detail": f"{row['language']} with {row['language_score']:.2f}"}
+        if broken := failures(row["metrics"], rules):
+            return {"rule": broken[0].rule.name, "detail": "; ".join(map(str, broken))}
+        if row["quality"] is not None and row["quality"] < told["quality"]:
+            return {"rule": "learned_filter", "detail": f"scored {row['quality']:.3f}"}
+        return {"rule": None, "detail": None}
+
+    columns = ["language", "language_score", "metrics", "quality"]
+    write_rows(out, VERDICTS, map(verdict, read_rows(Path(task.inputs[0]), columns)))
+    return {}
+
+
+def _duplicates(task: Task, out: Path) -> dict[str, Any]:
+    """Counted are only texts that no rule drops: of those, the first in the order of the shards stays."""
+    tagged, verdicts = (list(map(Path, paths)) for paths in (task.told["tagged"], task.told["verdicts"]))
+    staying = [_column(path, "rule", lambda value: value is None) for path in verdicts]
+    counts = [len(stays) for stays in staying]
+    ends = np.cumsum([0, *counts])
+    places = np.flatnonzero(np.concatenate([np.empty(0, bool), *staying]))
+    rule_of: dict[int, tuple[str, int]] = {}
+    if task.told["exact"]:
+        hashes = (
+            np.frombuffer(b"".join(_values(path, "hash")), ">u8").reshape(-1, 2).astype(np.uint64)[stays]
+            for path, stays in zip(tagged, staying, strict=True)
+        )
+        firsts = exact_firsts(hashes, out.parent)
+        for place in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
+            rule_of[int(places[place])] = "exact_duplicate", int(places[firsts[place]])
+    said: dict[str, Any] = {"exact": len(rule_of)}
+    if task.told["near"]:
+        gone = np.fromiter(rule_of, np.int64, len(rule_of))
+        signed = _Signatures(tagged, staying, ends, gone)
+        firsts = near_firsts(signed, out.parent)
+        for place in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
+            rule_of[place] = "near_duplicate", int(firsts[place])
+        said["near"] = report(firsts, list(signed), lambda place: _name(place, ends, tagged)) if len(firsts) else {}
+
+    def rows() -> Iterable[Row]:
+        for place, (rule, first) in sorted(rule_of.items()):
+            shard = int(np.searchsorted(ends, place, side="right")) - 1
+            yield {"shard": shard, "row": place - int(ends[shard]), "rule": rule, "of": _name(first, ends, tagged)}
+
+    write_rows(out, DUPLICATES, rows())
+    return said
+
+
+class _Signatures:
+    """The signatures of each shard, read anew each time; those of texts that don't stay are like no other."""
+
+    def __init__(self, tagged: list[Path], staying: list[Any], ends: Any, gone: Any) -> None:
+        self._tagged, self._staying, self._ends, self._gone = tagged, staying, ends, gone
+
+    def __iter__(self) -> Iterator[Any]:
+        for number, (path, stays) in enumerate(zip(self._tagged, self._staying, strict=True)):
+            check_kind(read_metadata(path), str(path))
+            found = np.frombuffer(b"".join(_values(path, "signature")), "<u4").reshape(-1, HASHES).astype(np.uint32)
+            found[~stays] = NOTHING
+            start, end = self._ends[number : number + 2]
+            found[self._gone[(self._gone >= start) & (self._gone < end)] - start] = NOTHING
+            yield found
+
+
+def _values(path: Path, column: str) -> Iterator[Any]:
+    return (row[column] for row in read_rows(path, [column]))
+
+
+def _column(path: Path, column: str, of: Any) -> Any:
+    return np.fromiter((of(value) for value in _values(path, column)), bool)
+
+
+def _name(place: int, ends: Any, tagged: list[Path]) -> str:
+    shard = int(np.searchsorted(ends, place, side="right")) - 1
+    return document_id(tagged[shard], place - int(ends[shard]))
+
+
+def document_id(shard: Path, row: int) -> str:
+    """A document's name: source, shard and row."""
+    return f"{shard.parent.name}/{shard.stem}/{row}"
+
+
+def _index(task: Task, out: Path) -> dict[str, Any]:
+    index = Decontaminator.build({name: Path(path) for name, path in task.told["sets"].items()})
+    index.save(out)
+    return {"fingerprints": index.fingerprints, "tasks": [vars(one) for one in index.tasks]}
+
+
+def _finish(task: Task, out: Path) -> dict[str, Any]:
+    tagged, verdicts, duplicates, *rest = map(Path, task.inputs)
+    told = task.told
+    index = Decontaminator.load(rest[0], told["fingerprints"]) if rest else None
+    edit = preset(told["preset"]).lines if told["preset"] else None
+    again = {row["row"]: row for row in read_rows(duplicates) if row["shard"] == told["number"]}
+    dropped: Counter[str] = Counter()
+    scrubbed: Counter[str] = Counter()
+    hits: list[list[Hit]] = []
+    size = 0
+
+    def finished() -> Iterator[Row]:
+        nonlocal size
+        columns = [name for name in TAGGED.names if name not in ("hash", "signature")]
+        rows = zip(read_rows(tagged, columns), read_rows(verdicts), strict=True)
+        for place, (row, verdict) in enumerate(rows):
+            rule, detail, edits = verdict["rule"], verdict["detail"], Counter[str]()
+            if found := again.get(place):
+                rule, detail = found["rule"], f"of {found['of']}"
+            if rule is None and edit is not None:
+                row["text"], edits = c4_lines(row["text"], edit)
+            if rule is None and index is not None and (shared := index.hits(row["text"])):
+                hits.append(shared)
+                rule, detail = "contaminated", f"{shared[0].task}, item {shared[0].item}: {shared[0].passage}"
+            if rule is None and told["pii"]:
+                row["text"], counts = scrub(row["text"], told["pii"])
+                edits.update(counts)
+                scrubbed.update(counts)
+            if rule is None and not row["text"].strip():
+                rule, detail = "nothing_left", "all lines were taken out"
+            if rule is None:
+                size += len(row["text"].encode("utf-8", "surrogatepass"))
+            else:
+                dropped[rule] += 1
+            yield row | {"id": document_id(tagged, place), "dropped": rule, "detail": detail, "edits": dict(edits)}
+
+    count = write_rows(out, DOCUMENTS, finished())
+    return {
+        "texts": count,
+        "kept": count - dropped.total(),
+        "bytes": size,
+        "dropped": dict(sorted(dropped.items())),
+        "scrubbed": dict(sorted(scrubbed.items())),
+        "contaminated": tally(hits),
+    }
+
+
+STAGES: dict[str, Stage] = {
+    "read": _read,
+    "lines": _lines,
+    "repeated": _repeated,
+    "tag": _tag,
+    "judge": _judge,
+    "duplicates": _duplicates,
+    "index": _index,
+    "finish": _finish,
+}
