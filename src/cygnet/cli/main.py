@@ -9,7 +9,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, UnknownOptionError
 
 from cygnet import UserError, __version__
-from cygnet.cli import recipe
+from cygnet.cli import corpus, recipe
 from cygnet.cli.adapt import adapt
 from cygnet.cli.chat import chat
 from cygnet.cli.index import index
@@ -94,5 +94,6 @@ def build_app() -> App:
     for order, (verb, (usage, example)) in enumerate(_VERBS.items()):
         name = verb.__name__
         app.command(verb, usage=f"Usage: cygnet {name} {usage}", help_epilogue=f"Example: {example}", sort_key=order)
+    app.command(corpus.app)
     app.command(recipe.app)
     return app
