@@ -12,6 +12,7 @@ from cygnet import UserError, __version__
 from cygnet.cli import corpus, recipe
 from cygnet.cli.adapt import adapt
 from cygnet.cli.chat import chat
+from cygnet.cli.crawl import crawl
 from cygnet.cli.index import index
 from cygnet.cli.lab import lab
 from cygnet.cli.pretrain import pretrain
@@ -39,6 +40,7 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     rank: ("PROMPTS NAME=MODEL ... [--reward MODEL] --out FOLDER", "cygnet rank prompts.jsonl a=sft/ b=rl/ -o arena/"),
     chat: ("MODEL [KEY=VALUE ...] [--prompt TEXT]", "cygnet chat runs/pocket/rl temperature=0.5"),
     serve: ("MODEL [--port PORT]", "cygnet serve runs/pocket/rl"),
+    crawl: ("START_URL ... --contact WHO [--pages N]", "cygnet crawl https://docs.example.org --contact me@example.org"),
     index: ("PLACE ... --out INDEX [--embedder WHICH]", "cygnet index my-texts/ --out texts.index"),
     search: ("INDEX QUERY", "cygnet search texts.index swans"),
     lab: (

@@ -111,9 +111,7 @@ def test_robots_tags_and_headers_are_honored(body: bytes, header: str, store: bo
 )
 def test_wrong_charsets_do_not_lose_the_page(kind: str, body: bytes) -> None:
     response = page(body, content_type=kind)
-    links = page_links(response).links
-    assert links in {("http://example.org/x",), ()}
-    assert links or "utf-16" in kind
+    assert page_links(response).links == ("http://example.org/x",)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +127,11 @@ def test_the_payload_type_is_the_declared_one_or_what_the_body_shows(kind: str, 
 
 
 def test_sitemaps_are_read_packed_or_not_and_bombs_are_not_unpacked() -> None:
-    text = b"<?xml version='1.0'?><urlset><url><loc> http://example.org/a&amp;b </loc></url><s:loc>no</s:loc></urlset>"
-    assert list(sitemap_links(page(gzip.compress(text)), 1000)) == [("http://example.org/a&b", False)]
+    start = b"<?xml version='1.0'?><urlset>"
+    text = start + b"<url><loc> http://example.org/a&amp;b </loc></url><s:loc>/b</s:loc><loc>data:x</loc></urlset>"
+    assert list(sitemap_links(page(gzip.compress(text)), 1000)) == [
+        (f"http://example.org/{path}", False) for path in ("a&b", "b")
+    ]
     index = b"<sitemapindex><sitemap><loc>http://example.org/s.xml</loc></sitemap></sitemapindex>"
     assert list(sitemap_links(page(index), 1000)) == [("http://example.org/s.xml", True)]
     with pytest.raises(TooLargeError):

@@ -114,7 +114,7 @@ def sitemap_links(response: Response, most: int) -> Iterator[tuple[str, bool]]:
     places = _LOC.findall(text) if "<" in text else text.split()
     is_index = "<sitemapindex" in text[:2000]
     for place in places[:_MOST_LISTED]:
-        url = canonical(html.unescape(place))
+        url = canonical(html.unescape(place), response.url)
         if url is not None:
             yield url, is_index
 
@@ -138,5 +138,9 @@ def _decoded(response: Response) -> str:
     said = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", response.header("content-type"), re.IGNORECASE)
     meta = _META_CHARSET.search(body[:2048])
     named = said[1] if said else meta[1].decode("ascii") if meta else ""
-    encoding = (map_encoding_to_html5(named, fallback_utf8=False) if named else None) or detect_encoding(body)
-    return str(bytes_to_str(body, encoding or "utf-8", errors="replace"))
+    encoding = (
+        (map_encoding_to_html5(named, fallback_utf8=False) if named else None) or detect_encoding(body) or "utf-8"
+    )
+    if encoding.startswith("utf-16") and b"\0" not in body:
+        encoding = "utf-8"  # what is said of it is not so: UTF-16 markup has zeros
+    return str(bytes_to_str(body, encoding, errors="replace"))
