@@ -103,6 +103,9 @@ def test_an_index_comes_back_from_its_file_and_goes_to_other_processes(index: De
 def test_an_index_for_other_sets_is_refused(index: Decontaminator, tmp_path: Path) -> None:
     path = tmp_path / "index.safetensors"
     index.save(path)
+    changed = Decontaminator.build(SETS | {"sums": [LONG + " How many?", "42"]}).fingerprints
+    with pytest.raises(UserError, match="was built for another sums. Build"):
+        Decontaminator.load(path, changed)
     changed = Decontaminator.build({"sums": [LONG + " How many?"], "more": [LONG]}).fingerprints
     with pytest.raises(UserError, match="lacks more, holds places, which is not asked for, was built for another sums"):
         Decontaminator.load(path, changed)

@@ -5,7 +5,7 @@ What is taken, and what is left for a reason:
 - **email**: an address with a top-level domain of letters. Addresses at example.com and other names that RFC 2606
   reserves stay, and so does `git@host`: they are nobody's.
 - **ip**: addresses of the public internet. Private, documentation and multicast ranges stay. IPv6 needs at least three
-  groups beside "::", so that a slice like [2000::3] is none. Four numbers are a version or a section, and stay, after a
+  colons, so that a slice like [2000::3] is none. Four numbers are a version or a section, and stay, after a
   word that says so (version, v, release, build, section, ...), after ==, >=, <=, ~, ^ or §, glued to a name by - or by
   / (Chrome/120.0.0.1), and before a hyphen and a letter. Bare version numbers in other places are taken for addresses.
 - **phone**: numbers that exist by the numbering plans (Google's libphonenumber): international with +, and North
@@ -116,8 +116,7 @@ def _email(found: re.Match[str]) -> Span | None:
 def _ip(found: re.Match[str]) -> Span | None:
     try:
         if ":" in found[0]:
-            groups = [group for group in found[0].split(":") if group]
-            return found.span() if len(groups) >= 3 and IPv6Address(found[0]).is_global else None
+            return found.span() if IPv6Address(found[0]).is_global else None
         address = IPv4Address(found[0])
     except AddressValueError:
         return None

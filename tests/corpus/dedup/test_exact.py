@@ -44,6 +44,11 @@ def test_neither_the_split_nor_the_memory_changes_the_answer(shards: list[list[s
     assert firsts.tolist() == [texts.index(text) for text in texts]
 
 
+def test_hashes_that_share_only_a_half_are_different(tmp_path: Path) -> None:
+    hashes = np.array([[1, 1], [1, 2], [2, 1], [1, 2]], np.uint64)
+    assert exact_firsts([hashes], tmp_path).tolist() == [0, 1, 2, 1]
+
+
 def test_an_empty_corpus_has_no_duplicates(tmp_path: Path) -> None:
     assert exact_firsts([], tmp_path).tolist() == []
     assert list(places(np.array([], np.int64), [])) == []

@@ -21,9 +21,8 @@ UNLIKE = 0.5  # estimated similarity below which a text was hardly a near duplic
 
 _LOOKED_AT = 1_000  # texts of a cluster that are compared with its first, spread evenly
 _LARGEST = 10
-# odd, one for each row of a band and one for the band: a fixed multilinear hash
+# odd, others for every band: a fixed multilinear hash
 _FACTORS = np.random.default_rng(112).integers(0, 2**64, (BANDS, ROWS), np.uint64) | np.uint64(1)
-_OF_BAND = np.random.default_rng(14).integers(0, 2**64, BANDS, np.uint64)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -50,7 +49,7 @@ def near_firsts(shards: Iterable[Signatures], scratch: Path, memory: int = MEMOR
             total += len(shard)
         firsts = np.arange(total)
         for found in buckets:
-            key, place = found[np.lexsort((found[:, 1], found[:, 0]))].T
+            key, place = found[np.argsort(found[:, 0])].T
             starts = starts_of_groups(key)
             first = place[np.maximum.accumulate(np.where(starts, np.arange(len(key)), 0))]
             _join(firsts, first[~starts].astype(np.int64), place[~starts].astype(np.int64))
@@ -59,7 +58,7 @@ def near_firsts(shards: Iterable[Signatures], scratch: Path, memory: int = MEMOR
 
 def _keys(found: Signatures) -> NDArray[np.uint64]:
     """A 64-bit hash of every band: [N, 14] from [N, 112]. Equal hashes of unequal bands: one pair in 10¹⁹."""
-    keys = (found.reshape(-1, BANDS, ROWS) * _FACTORS).sum(axis=2, dtype=np.uint64) + _OF_BAND
+    keys = (found.reshape(-1, BANDS, ROWS) * _FACTORS).sum(axis=2, dtype=np.uint64)
     keys ^= keys >> np.uint64(32)
     keys *= _MIX
     return np.asarray(keys ^ (keys >> np.uint64(32)))
