@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cygnet.lab.rehearsal import rehearse
     from cygnet.lab.run import run_lab
     from cygnet.lab.selectors import Similar
+    from cygnet.lab.steps import StepSearch
     from cygnet.lab.task import Task, load_task
     from cygnet.lab.verifiers import FitsSchema, MatchesPattern, PythonCheck
 
@@ -29,6 +30,7 @@ _HOME = {
     "ReadPattern": "cygnet.lab.readers",
     "ReadText": "cygnet.lab.readers",
     "Similar": "cygnet.lab.selectors",
+    "StepSearch": "cygnet.lab.steps",
     "Task": "cygnet.lab.task",
     "find_model": "cygnet.lab.models",
     "load_task": "cygnet.lab.task",
@@ -51,6 +53,7 @@ __all__ = [
     "ReadPattern",
     "ReadText",
     "Similar",
+    "StepSearch",
     "Task",
     "find_model",
     "load_task",

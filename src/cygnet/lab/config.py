@@ -60,6 +60,7 @@ class AskingConfig(Section):
     tools: tuple[ToolName, ...] = Field((), description="what an agent may use")
     index: str = Field("", description="an index of documents that `cygnet index` made, its path from the task file")
     passages: int = Field(3, ge=1, description="how many passages from it are shown")
+    search_tokens: int = Field(8192, ge=1, description="most tokens that a search reads and writes for a question")
     logprobs: bool = Field(False, description="the endpoint tells log-probabilities (models on this machine do)")
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from cygnet.lab.equipment import make_tool
 from cygnet.lab.lora import Trainer, lora
 from cygnet.lab.readers import ReadChoice, Reader, ReadJson, ReadNumber
 from cygnet.lab.selectors import Similar
+from cygnet.lab.steps import STEP_BY_STEP, StepSearch
 from cygnet.lab.task import Task
 from cygnet.lm.base import LanguageModel
 from cygnet.techniques import (
@@ -22,6 +23,7 @@ from cygnet.techniques import (
     Chat,
     Disagreement,
     Document,
+    Example,
     FewShot,
     FewShotChainOfThought,
     Persona,
@@ -155,8 +157,7 @@ def chain_of_thought(at: Footing) -> Technique | str:
 
 def few_shot_chain_of_thought(at: Footing) -> Technique | str:
     """Examples that reason."""
-    reasoned = [example for example in at.task.items.pool if example.reasoning.strip()]
-    examples = tuple(reasoned[: at.task.config.asking.shots])
+    examples = _reasoned(at)
     if not examples:
         return "no example to show has reasoning"
     marker = at.reader.after or _ANSWER_IS
@@ -216,6 +217,25 @@ def passages_alone(at: Footing) -> Technique | str:
     return _retrieve(at, "passages")
 
 
+def search(at: Footing) -> Technique | str:
+    """Steps of reasoning as a tree of which the model values every branch; what the check rejects is dropped."""
+    if not at.logprobs:
+        return "the model values steps by log-probabilities, and asking.logprobs is not set"
+    asking, marker = at.task.config.asking, at.reader.after or _ANSWER_IS
+    return StepSearch(
+        at.lm,
+        _reasoned(at),
+        at.form,
+        f"{at.template}\n\n{STEP_BY_STEP}",
+        marker,
+        check=at.task.check.verifier,
+        parse=replace(at.reader, after=marker),
+        sampling=Sampling(temperature=asking.temperature, max_new_tokens=asking.reasoning_tokens),
+        extraction=at.short,
+        tokens=asking.search_tokens,
+    )
+
+
 LADDER = (
     Rung("plain", plain, single=True),
     Rung("instructions", instructions, single=True),
@@ -231,6 +251,7 @@ LADDER = (
     Rung("tools", tools),
     Rung("retrieval", retrieval),
     Rung("retrieval, passages alone", passages_alone),
+    Rung("search", search),
     Rung("fine-tuning (LoRA)", lora),
 )
 
@@ -242,6 +263,12 @@ def _retrieve(at: Footing, reliance: Reliance) -> Technique | str:
     return Retrieve(
         at.lm, at.task.index, reliance, count, at.form, parse=at.reader, sampling=at.short, template=template
     )
+
+
+def _reasoned(at: Footing) -> tuple[Example, ...]:
+    """As many examples that reason as are shown."""
+    reasoned = [example for example in at.task.items.pool if example.reasoning.strip()]
+    return tuple(reasoned[: at.task.config.asking.shots])
 
 
 def _extract(reader: Reader) -> str:

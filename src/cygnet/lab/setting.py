@@ -15,6 +15,7 @@ from cygnet.lab.equipment import IndexFile, ToolName, make_tool
 from cygnet.lab.lora import Adapted, AdapterFolder
 from cygnet.lab.readers import ReadChoice, ReadJson, ReadNumber, ReadPattern, ReadText
 from cygnet.lab.selectors import Similar
+from cygnet.lab.steps import StepSearch
 from cygnet.lab.verifiers import FitsSchema, MatchesPattern, PythonCheck
 from cygnet.lm.base import LanguageModel
 from cygnet.techniques import (
@@ -45,6 +46,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "cygnet.lab": (
         *(ReadChoice, ReadJson, ReadNumber, ReadPattern, ReadText),
         *(Adapted, AdapterFolder, IndexFile, Similar, FitsSchema, MatchesPattern, PythonCheck),
+        StepSearch,
     ),
     "cygnet.techniques": (
         *(Plain, FewShot, Persona, ChainOfThought, FewShotChainOfThought, Vote, Reflect, BestOf, Route, Disagreement),

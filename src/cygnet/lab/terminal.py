@@ -102,15 +102,15 @@ def print_plan(plans: Sequence[Plan], task: Task) -> None:
     """What each rung would take."""
     console = Console(highlight=False, soft_wrap=True)
     priced = task.config.prices.are_set
-    money = f"{task.config.prices.currency:>12}" if priced else ""
-    console.print(f"{'at most':28}{'calls':>9}{'read, about':>14}{'written':>12}{money}", style="bold", markup=False)
+    money = f"{f'{task.config.prices.currency}, about':>12}" if priced else ""
+    console.print(f"{'at most':28}{'calls':>9}{'written':>12}{'read, about':>14}{money}", style="bold", markup=False)
     whole = [sum(column) for column in zip(*(plan[1:5] for plan in plans), strict=True)]
     for plan in [*plans, Plan("in all", int(whole[0]), int(whole[1]), int(whole[2]), whole[3])]:
         if plan.left_out:
             console.print(f"{plan.rung:28}left out: {plan.left_out}", style="dim", markup=False)
         else:
             cost = f"{plan.cost:12.4f}" if priced else ""
-            console.print(f"{plan.rung:28}{plan.calls:9,}{plan.read:14,}{plan.written:12,}{cost}", markup=False)
+            console.print(f"{plan.rung:28}{plan.calls:9,}{plan.written:12,}{plan.read:14,}{cost}", markup=False)
 
 
 def _points(comparison: Comparison) -> str:

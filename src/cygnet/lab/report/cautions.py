@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cygnet.lab.climb import Climb
+from cygnet.lab.climb import Climb, compare
 from cygnet.page.formats import percent
 
 _WIDE = 0.2  # of an interval, from end to end
@@ -33,6 +33,24 @@ OF_ALL_MODELS = (
         "what comes out.",
     ),
 )
+
+
+def _search(outcome: Climb) -> Iterator[Caution]:
+    """Search draws a lot, and so may best of n: at as many tokens it is the row to hold search against."""
+    rungs = {rung.rung: rung for rung in outcome.measured}
+    search, sampled = rungs.get("search"), rungs.get("best of n")
+    if search is None or sampled is None or not sampled.usage.tokens:
+        return
+    samples = outcome.task.config.asking.samples
+    lead, items = compare(search, sampled, outcome.task.config.seed), len(search.graded)
+    equal = round(samples * search.usage.tokens / sampled.usage.tokens)
+    more = f" With asking.samples={equal} best of n takes as many: hold search against that." if equal > samples else ""
+    yield Caution(
+        "Search beside best of n",
+        f"Search took {search.usage.tokens / items:,.0f} tokens an answer and the best of {samples} "
+        f"{sampled.usage.tokens / items:,.0f}; it is {100 * lead.difference:+.1f} points above them "
+        f"({lead.words}).{more}",
+    )
 
 
 def of_this_lab(outcome: Climb) -> Iterator[Caution]:
@@ -65,3 +83,4 @@ def of_this_lab(outcome: Climb) -> Iterator[Caution]:
             "Only the right answers can check this task, so the model judged itself. That tends to do harm "
             "(Huang et al. 2023).",
         )
+    yield from _search(outcome)
