@@ -9,9 +9,10 @@ import pytest
 from cygnet.errors import UserError
 from cygnet.lab import load_technique
 from cygnet.lab.climb import cheapest_within
-from cygnet.lab.models import find_model
+from cygnet.lab.models import Model, find_model
 from cygnet.lab.report.page import render
 from cygnet.lab.run import run_lab
+from cygnet.lab.terminal import Terminal
 from cygnet.lm.base import Usage
 
 
@@ -83,7 +84,6 @@ def test_the_report_needs_nothing_else_and_hides_nothing(finished) -> None:
 
 
 def test_what_models_and_questions_say_is_escaped(write, adder, watch, tmp_path: Path) -> None:
-    from cygnet.lab.models import Model
     from cygnet.lab.task import load_task
 
     rows = [{"input": f"<script>{n}</script> What is {n} + 1?", "answer": n + 1} for n in range(40)]
@@ -111,3 +111,16 @@ def test_where_nobody_counts_tokens_calls_are_compared_in_all_rungs(task, adder,
     assert {rung.unit for rung in outcome.measured} == {"calls"}
     assert outcome.measured[0].cost == 1
     assert "calls an answer" in render(outcome)
+
+
+@pytest.mark.parametrize(("skill", "hopeless"), [(0.0, True), (0.9, False)])
+def test_a_winner_that_solves_nothing_is_not_named_without_a_word(
+    skill: float, hopeless: bool, task, adder, watch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lm, sums = adder(plain=skill, told=skill, shown=skill), task()
+    outcome = run_lab(sums, Model(lm, "a", "a"), tmp_path / "out", watch)
+    with Terminal(sums) as terminal:
+        terminal.conclude(outcome)
+    told = "Nothing tried here solves the task"
+    page, program = (tmp_path / "out/report.html").read_text(), (tmp_path / "out/best.py").read_text()
+    assert [told in text for text in (capsys.readouterr().out, page, program)] == [hopeless] * 3

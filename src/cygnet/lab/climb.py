@@ -16,6 +16,8 @@ from cygnet.lab.models import Model
 from cygnet.lab.refusals import ends_all
 from cygnet.lab.task import Task
 
+_NOTHING = 0.02  # right, or fewer: an interval that goes down to it says that a task is not solved
+
 
 class Comparison(NamedTuple):
     """Points (as shares) by which one rung is above another on the same items, and their 95 % interval."""
@@ -53,6 +55,17 @@ class Picks:
     cheapest: str
     held_out: dict[str, Measured]
     seed: int
+
+    @property
+    def warning(self) -> str:
+        """That nothing solves the task, where even the best may be right next to never; else empty."""
+        best = self.held_out[self.best]
+        if best.interval[0] >= _NOTHING:
+            return ""
+        return (
+            f"Nothing tried here solves the task: even the best is right on {sum(best.right)} of {len(best.graded)} "
+            "held-out items. Don't use it. Look at its failures in the report; bring a larger model, or train one."
+        )
 
     def compare(self, rung: str, over: str) -> Comparison:
         """Two of them on the held-out items."""

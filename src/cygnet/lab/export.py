@@ -1,5 +1,6 @@
 """The picks as files: a program that people run and read, and the same setting as data."""
 
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -74,10 +75,11 @@ def program(name: str, measured: Measured, outcome: Climb) -> str:
     """The text of best.py or cheapest.py."""
     kind = "The best setting" if name == "best" else "The cheapest good setting"
     title = f"{kind} that `cygnet lab` found for {outcome.task.config.name}: {measured.rung}."
+    warning = outcome.picks.warning if outcome.picks else ""
     return _PROGRAM.format(
         name=name,
         title=title,
-        measured=in_words(measured),
+        measured="\n".join([in_words(measured), *textwrap.wrap(warning, 110)]),
         imports=imports(measured.technique),
         address=outcome.model.address,
         technique=to_code(measured.technique),

@@ -81,6 +81,8 @@ class Terminal(AbstractContextManager["Terminal"]):
         if picks.best != picks.cheapest:
             versus = picks.compare(picks.cheapest, picks.best)
             self._say(f"{'':10}the cheapest against the best, held out: {_points(versus)}")
+        if picks.warning:
+            self._say(picks.warning, "bold")
 
     def _row(self, rung: Measured, comparison: Comparison | None) -> str:
         items, usage, (low, high) = len(rung.graded), rung.usage, rung.interval

@@ -23,6 +23,8 @@ def _verdict(outcome: Climb) -> str:
     picks = outcome.picks
     if picks is None:
         return f"Not finished: {outcome.stopped}"
+    if picks.warning:
+        return picks.warning
     first, best = outcome.measured[0].rung, picks.held_out[picks.best]
     text = f"Best: {picks.best}, right in {percent(best.accuracy, 1)} of {len(best.graded)} items that nobody chose by"
     if picks.best != first:
