@@ -5,7 +5,8 @@ The blocks of a page are carried out in order, in one folder:
 - a block with a title is written to the file of that name;
 - a `python` block is run;
 - a `console` block is what a terminal shows. `$ cygnet …` is run (in this process, with settings that make it small:
-  `smaller`; `cygnet serve` in another, until the page ends), lines that begin with `> ` are typed in, and output shown
+  `smaller`; `cygnet serve` and `python -m http.server` in
+  another, until the page ends), lines that begin with `> ` are typed in, and output shown
   below a command must be what it prints, `...` standing for anything. `$ make …` must be a target of the Makefile;
   `$ source …` is not run; any other command is.
 """
@@ -16,9 +17,10 @@ import shlex
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +87,8 @@ def test_what_a_page_shows_works(
             for command in commands(text):
                 if command.line.startswith("cygnet serve "):
                     start(command, servers)
+                elif command.line.startswith("python -m http.server 8000 "):
+                    start_site(command, servers)
                 else:
                     perform(command, tiny, monkeypatch, capsys)
         elif language == "toml":
@@ -105,6 +109,19 @@ def start(command: Command, servers: ExitStack) -> None:
     server = servers.enter_context(subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True))
     servers.callback(server.terminate)
     assert server.stdout.readline().rstrip() == "\n".join(command.shown)
+
+
+def start_site(command: Command, servers: ExitStack) -> None:
+    """Serve the folder, on a port that is free."""
+    _, _, module, _, *rest = shlex.split(command.line)
+    arguments = [sys.executable, "-m", module, str(PORT), *rest]
+    site = servers.enter_context(subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    servers.callback(site.terminate)
+    while site.poll() is None:
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", PORT)):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{command.line} ended")
 
 
 def perform(
