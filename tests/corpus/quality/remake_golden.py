@@ -1,9 +1,9 @@
 """Asks datatrove for its verdicts on the fixed texts and writes them to golden.json.
 
-    python -m venv peers && peers/bin/pip install 'datatrove[processing]==0.10.1' spacy
+    python -m venv peers && peers/bin/pip install datatrove==0.10.1 regex spacy
     peers/bin/python tests/corpus/quality/remake_golden.py
 
-datatrove splits words with spaCy's English tokenizer, which its extra `processing` does not bring. Nothing is replaced
+datatrove splits words with spaCy's English tokenizer, which none of its smaller extras brings. Nothing is replaced
 or patched: the verdicts are those of its filters with their defaults, `c4` with and `fineweb_c4` without the rule of
 terminal punctuation, and `fineweb` on the text that `fineweb_c4` left, as FineWeb's pipeline has them.
 """

@@ -61,13 +61,16 @@ def metrics(text: str) -> dict[str, float]:
 
 
 def _of_words(text: str, tokens: list[str]) -> dict[str, float]:
-    vocabulary = {word: number for number, word in enumerate(dict.fromkeys(tokens))}
+    distinct = list(dict.fromkeys(tokens))
+    vocabulary = {word: number for number, word in enumerate(distinct)}
     words = np.fromiter(map(vocabulary.__getitem__, tokens), np.int64, len(tokens))
     # each word of the vocabulary is looked at once, however often it occurs
     counts = np.bincount(words, minlength=len(vocabulary))
     lengths = np.fromiter(map(len, vocabulary), np.int64, len(vocabulary))
-    spoken = np.fromiter((not is_symbol(word) for word in vocabulary), bool, len(vocabulary))
-    letters = np.fromiter(map(has_letter, vocabulary), bool, len(vocabulary))
+    letters = np.fromiter(map(str.isalpha, vocabulary), bool, len(vocabulary))
+    spoken = letters.copy()
+    for place in np.flatnonzero(~letters).tolist():  # the few that are not letters through and through
+        letters[place], spoken[place] = has_letter(distinct[place]), not is_symbol(distinct[place])
     number, alphabetic = int(counts[spoken].sum()), int(counts[letters].sum())
     repeated = repeated_ngrams(words, lengths[words])
     return {

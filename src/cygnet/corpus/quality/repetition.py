@@ -61,17 +61,16 @@ def _repeated(keys: _Ints, places: _Ints) -> tuple[_Ints, _Ints, _Ints, _Ints]:
     """Names and places of the keys that occur twice or more, in order; first place and count of each of them."""
     if not len(keys):
         return keys, places, keys, keys
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     ordered = keys[order]
     starts = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1))
     counts = np.concatenate((starts[1:], [len(keys)])) - starts
     again = counts > 1
-    name_of = np.cumsum(again) - 1
-    member = np.repeat(again, counts)
-    kept = order[member]
-    names = np.repeat(name_of, counts)[member]
-    back = np.argsort(kept)
-    return names[back], places[kept[back]], places[order[starts[again]]], counts[again]
+    named = np.empty_like(keys)
+    named[order] = np.repeat(np.where(again, np.cumsum(again), 0), counts)
+    repeated = named > 0
+    firsts = places[np.minimum.reduceat(order, starts)[again]]
+    return named[repeated] - 1, places[repeated], firsts, counts[again]
 
 
 def _read_on(names: _Ints, places: _Ints, begins: _Ints, n: int) -> int:

@@ -11,7 +11,8 @@ import string
 _LETTER, _ALNUM = r"[^\W\d_]", r"[^\W_]"
 _TOKEN = re.compile(
     rf"""
-    ['’](?:s|re|ll|ve|d|m|t)\b            # it's, don't: the end is a word
+    {_ALNUM}++(?=\s) | [.,](?=\s)         # most words, and what most often follows them
+    | ['’](?:s|re|ll|ve|d|m|t)\b          # it's, don't: the end is a word
     | https?://\S*[^\W_]/?
     | (?:(?<!\S)[-/\\|@^~]+)?             # --option, /usr, @staticmethod: at an edge these belong to the word
       {_ALNUM}+
