@@ -4,9 +4,9 @@ A rule states what a text that stays satisfies. Decisions need only the numbers,
 every text judged anew without reading it again.
 
 `fineweb-code` decides as datatrove's filters do, which made FineWeb, and the golden tests compare the two. Where they
-can differ: words are cut by a regular expression and not by spaCy, which tells within a percent of a bound on letters or
-repeated n-grams; n-grams are compared word by word, there as joined letters; and of a page with both lorem ipsum and a
-bracket, the rule named is always the first, there the one whose line comes first. `benchmarks/data/quality.py` counts.
+can differ: words are cut by a regular expression and not by spaCy, which tells near a bound on letters or repeated
+n-grams; n-grams are compared word by word, there as joined letters; and of a page with both lorem ipsum and a bracket,
+the rule named is always the first, there the one whose line comes first. `benchmarks/data/quality.py` counts.
 """
 
 import difflib
