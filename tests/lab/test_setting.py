@@ -5,10 +5,14 @@ import pytest
 
 from cygnet.errors import UserError
 from cygnet.lab import ladder
+from cygnet.lab.answers import Answers
+from cygnet.lab.equipment import IndexFile
 from cygnet.lab.ladder import LADDER, Footing
+from cygnet.lab.readers import ReadNumber
 from cygnet.lab.setting import from_data, imports, to_code, to_data
 from cygnet.settings.toml import to_toml
-from cygnet.techniques import ChainOfThought, Persona, Plain, Technique
+from cygnet.techniques import ChainOfThought, Persona, Plain, Reflect, Technique
+from cygnet.techniques.retrieval.retrieve import Retrieve
 
 
 @pytest.fixture
@@ -90,3 +94,26 @@ def test_rungs_build_on_what_did_no_harm(task, adder) -> None:
     without = ladder.chain_of_thought(at)
     assert isinstance(without, ChainOfThought)
     assert without.template == "{question}"
+
+
+def test_prompts_are_spelled_out_so_that_other_defaults_change_neither_answers_nor_exports(adder) -> None:
+    plain = Plain(adder())
+    thinking, reflecting = (
+        to_data(ChainOfThought(plain.lm, parse=ReadNumber())),
+        to_data(Reflect(plain, parse=ReadNumber())),
+    )
+    assert thinking["think"] == "Let's think step by step."
+    assert reflecting["met"].startswith("Did you meet the assignment?")
+    assert "Let's think step by step." in to_code(ChainOfThought(plain.lm, parse=ReadNumber()))
+    shown = Retrieve(plain.lm, IndexFile("nowhere"), parse=ReadNumber())
+    data = tomllib.loads(to_toml({"technique": to_data(shown)}))["technique"]
+    assert "{passages}" in data["prompts"]["both"]
+    assert from_data(data, plain.lm) == shown
+
+
+def test_another_version_of_cygnet_asks_anew(tmp_path, monkeypatch) -> None:
+    answers = Answers(tmp_path / "answers.jsonl", "model", 1)
+    key = answers.key({"is": "Plain"}, "What?")
+    assert answers.key({"is": "Plain"}, "What?") == key
+    monkeypatch.setattr("cygnet.__version__", "0.0.0")
+    assert answers.key({"is": "Plain"}, "What?") != key

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import cygnet
 from cygnet.errors import UserError
 from cygnet.files import why_not_written
 from cygnet.lm.base import Usage
@@ -30,8 +31,13 @@ class Answers:
         self._kept = _read(path)
 
     def key(self, technique: Mapping[str, Any], question: str) -> str:
-        """What an answer is kept under; `technique` is the setting as data."""
-        whole = json.dumps([self._model, self._seed, technique, question], sort_keys=True, ensure_ascii=False)
+        """What an answer is kept under; `technique` is the setting as data.
+
+        Another version of cygnet may ask otherwise under the same setting, so it asks anew.
+        """
+        whole = json.dumps(
+            [cygnet.__version__, self._model, self._seed, technique, question], sort_keys=True, ensure_ascii=False
+        )
         return blake2b(whole.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
     def get(self, key: str) -> Answer | None:

@@ -1,10 +1,12 @@
-"""A technique as data and as Python: every field that is not at its default, by name, and so on inwards.
+"""A technique as data and as Python: by name every field that is not at its default or holds words, and so on inwards.
+
+Words are spelled out because they are what the model reads: another version's defaults must not change them.
 
 Techniques are dataclasses, so one walk over their fields does it for all. A new technique is one more name in `_KINDS`.
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_args
 
@@ -65,6 +67,8 @@ def to_data(value: Any) -> Any:
         return {"is": _TOOL, "name": value.name}
     if is_dataclass(value):
         return {"is": _name(value), **{name: to_data(part) for name, part in _parts(value)}}
+    if isinstance(value, Mapping):
+        return {name: to_data(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [to_data(part) for part in value]
     if isinstance(value, str | int | float | bool):
@@ -82,7 +86,8 @@ def from_data(data: Any, lm: LanguageModel) -> Any:
         return _tool(data.get("name"))
     kind = _kind(data.get("is"))
     taken = {field.name: field for field in fields(kind) if field.init}
-    given = {name: from_data(part, lm) for name, part in data.items() if name != "is"}
+    plain = {name for name, field in taken.items() if isinstance(_default(field), Mapping)}
+    given = {name: part if name in plain else from_data(part, lm) for name, part in data.items() if name != "is"}
     for name in given:
         if name not in taken or name == "lm":
             near = difflib.get_close_matches(name, taken, n=1)
@@ -109,7 +114,7 @@ def to_code(value: Any, indent: int = 0) -> str:
     if isinstance(value, list | tuple):
         parts = [to_code(part, indent + 4) for part in value]
         return _bracketed("(", parts, ",)" if len(parts) == 1 else ")", indent)
-    return repr(value)
+    return repr(dict(value)) if isinstance(value, Mapping) else repr(value)
 
 
 def imports(technique: Technique) -> str:
@@ -140,10 +145,13 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    """The fields that were set otherwise than their defaults; the model is not one of them."""
+    """The fields that are not at their defaults, and those that hold words; the model is not one of them."""
     for field in fields(value):
         part = getattr(value, field.name)
-        if field.init and not isinstance(part, LanguageModel) and (_is_required(field) or part != _default(field)):
+        if not field.init or isinstance(part, LanguageModel):
+            continue
+        words = isinstance(part, str | Mapping) and part
+        if words or _is_required(field) or part != _default(field):
             yield field.name, part
 
 
