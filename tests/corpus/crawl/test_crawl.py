@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from cygnet.corpus.crawl import CrawlSettings, crawl
+from cygnet.corpus.crawl import CrawlSettings, crawl, judge
 from cygnet.corpus.crawl.addresses import CheckedBackend, PrivateAddressError
 from cygnet.errors import UserError
 
@@ -352,3 +352,36 @@ def Answer(body: Any = b"", status: int = 200, headers: Any = None) -> Any:  # n
     import loopback_site
 
     return loopback_site.Answer(body, status, HTML if headers is None else headers)
+
+
+def test_hosts_are_crawled_side_by_side_and_a_slow_one_holds_up_no_other(serve: Any, run: Any) -> None:
+    def slowly(_: Any) -> Any:
+        time.sleep(0.2)
+        return Answer(links())
+
+    slow = serve({"/": links("/a", "/b", "/c"), **dict.fromkeys(("/a", "/b", "/c"), slowly)})
+    quick = serve(
+        {"/": links(*(f"/{number}" for number in range(10))), **{f"/{number}": links() for number in range(10)}}
+    )
+    assert run(slow.url, quick.url).summary.pages == 15
+    assert max(asked.ended for asked in quick.log) < max(asked.began for asked in slow.log)
+
+
+def test_a_page_that_ends_the_process_each_time_comes_to_an_end(
+    serve: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = serve({"/": links("/deadly", "/b"), "/deadly": links(text="deadly"), "/b": links()})
+    read = judge.page_links
+
+    def deadly(response: Any) -> Any:
+        if b"deadly</title>" in response.body:
+            raise MemoryError
+        return read(response)
+
+    monkeypatch.setattr(judge, "page_links", deadly)
+    for _ in range(4):
+        with pytest.raises(MemoryError):
+            run(site.url)
+    found = run(site.url)
+    assert (found[f"{site.url}/deadly"], found[f"{site.url}/b"]) == ("gave_up", "stored")
+    assert site.asked("/deadly") == 4

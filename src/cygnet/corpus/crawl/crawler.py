@@ -59,6 +59,7 @@ class Crawler:
         tasks: dict[str, asyncio.Task[None]] = {}
         try:
             while not self.stop.is_set() and not self.full():
+                self.asleep = {host for host in self.asleep if self._gates[host].is_asleep()}
                 for host in self._frontier.waiting_hosts():
                     if host not in tasks and host not in self.asleep and len(tasks) < _HOSTS_AT_ONCE:
                         tasks[host] = asyncio.create_task(self._host(host))

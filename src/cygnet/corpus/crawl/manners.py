@@ -33,7 +33,7 @@ class Gate:
             while (wait := self._free_at - time.monotonic()) > 0 or self._stop.is_set():
                 if self._stop.is_set():
                     raise StoppedError
-                if wait > self._patience:
+                if self.is_asleep():
                     raise AsleepError
                 await self._sleep(wait)
         except BaseException:
@@ -44,6 +44,10 @@ class Gate:
     async def __aexit__(self, *_: object) -> None:
         self.hold(self.delay)
         self._turn.release()
+
+    def is_asleep(self) -> bool:
+        """Whether it is to be left alone for longer than a crawl waits."""
+        return self._free_at - time.monotonic() > self._patience
 
     def slow_down(self, delay: float) -> None:
         """Pause at least so long after each request; from the one before the next on."""

@@ -1,6 +1,6 @@
 """What came of a crawl, in words and as crawl.json."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,8 @@ _MOST_REASONS = 3
 @dataclass(frozen=True)
 class CrawlSummary:
     """pages: that the WARC files have, of this round. outcomes: addresses by what became of them; "waiting" are those
-    that were found and not asked for. finished: nothing waits, or a bound is reached (`ended_by` says which)."""
+    that were found and not asked for. ended_by: done, bound, asleep or interrupted.
+    seconds: of those runs that were not killed."""
 
     out: str
     pages: int
@@ -52,11 +53,6 @@ class CrawlSummary:
     seconds: float
     links_cut: int
     ended_by: str
-
-    @property
-    def finished(self) -> bool:
-        """Whether the same command would begin a new round."""
-        return self.ended_by in {"done", "bound"}
 
     def to_json(self) -> dict[str, Any]:
         """For crawl.json."""
@@ -99,6 +95,8 @@ class CrawlSummary:
         return []
 
 
-def reasons_of(outcomes: Mapping[str, int], look_up: Any) -> dict[str, list[tuple[str, int]]]:
+def reasons_of(
+    outcomes: Mapping[str, int], look_up: Callable[[str, int], list[tuple[str, int]]]
+) -> dict[str, list[tuple[str, int]]]:
     """The commonest details of each outcome; `look_up` is the frontier's."""
     return {name: look_up(name, _MOST_REASONS) for name in outcomes if name != "waiting"}

@@ -20,6 +20,7 @@ from cygnet.corpus.crawl.warc import WarcFiles
 from cygnet.errors import UserError
 from cygnet.files import write_json, write_jsonl
 from cygnet.lock import locked
+from cygnet.terminal import printable
 
 
 def crawl(starts: Sequence[str], out: Path, settings: CrawlSettings, progress: bool = True) -> CrawlSummary:
@@ -171,7 +172,7 @@ def _write(
 def _complain_if_nothing(frontier: Frontier, urls: Sequence[str], summary: CrawlSummary) -> None:
     if summary.pages or summary.ended_by == "asleep":
         return
-    raise UserError("no page could be stored. " + " ".join(_fate(frontier, url) for url in urls))
+    raise UserError(printable("no page could be stored. " + " ".join(_fate(frontier, url) for url in urls)))
 
 
 def _fate(frontier: Frontier, url: str, hops: int = 0) -> str:

@@ -104,6 +104,9 @@ class WarcFiles:
         writer = WARCWriter(buffer, gzip=True, warc_version="1.1")
         writer.write_record(writer.create_warcinfo_record(self.name, self._info))
         self._append(buffer.getvalue())
+        folder = os.open(self._folder, os.O_RDONLY)  # a new file's name has to be on the disk too
+        os.fsync(folder)
+        os.close(folder)
 
     def _append(self, data: bytes) -> None:
         assert self._file is not None
