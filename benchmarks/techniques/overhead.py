@@ -59,7 +59,7 @@ class Instant(LanguageModel):
         yield self.reply.text
         return self.reply
 
-    def score(self, prompts: Sequence[Prompt], *_: Any) -> list[Reply]:
+    def score(self, prompts: Sequence[Prompt], *_: Any, **__: Any) -> list[Reply]:
         """The words, whatever is to be scored."""
         return [self.reply for _ in prompts]
 

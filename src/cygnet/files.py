@@ -95,6 +95,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist.") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise UserError(f"{path} can't be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or brackets as deep
         raise UserError(f"{path} is not valid JSON: {error}") from error
 

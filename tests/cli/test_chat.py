@@ -34,7 +34,7 @@ class Told(LanguageModel):
     def generate(self, prompts, sampling=None, n=1):
         raise NotImplementedError
 
-    def score(self, prompts, continuations):
+    def score(self, prompts, continuations, top=0):
         raise NotImplementedError
 
 

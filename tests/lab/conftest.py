@@ -57,7 +57,7 @@ class Adder(LanguageModel):
         yield reply.text
         return reply
 
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
         raise UserError("the adder can't score.")
 
     def _reply(self, prompt: Prompt, sampling: Sampling, index: int) -> Reply:

@@ -72,7 +72,7 @@ class Scripted(LanguageModel):
             self.closed.set()
         return Reply(self.said, "stop", Usage(1, 2))
 
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
         raise UserError("it can't score.")
 
 

@@ -133,10 +133,12 @@ def test_our_own_client_finds_the_model_behind_it(url: str, model: LocalModel) -
             ((wanted,),) = model.generate([prompt], settings)
             assert found.text == wanted.text
             assert "".join(endpoint.stream(prompt, settings)) == wanted.text
-        (found,) = endpoint.score(["What is it?"], [" It is a swan."])
-        (wanted,) = model.score(["What is it?"], [" It is a swan."])
+        (found,) = endpoint.score(["What is it?"], [" It is a swan."], top=3)
+        (wanted,) = model.score(["What is it?"], [" It is a swan."], top=3)
         assert "".join(token.text for token in found.tokens) == " It is a swan."
         assert found.logprob == pytest.approx(wanted.logprob, abs=1e-3)
+        best, likeliest = wanted.tokens[-1].top[0], found.tokens[-1].top[0]
+        assert likeliest == (best[0], pytest.approx(best[1], abs=1e-3))
 
 
 def test_a_model_behind_an_endpoint_can_be_served_on(serve, url: str, model: LocalModel) -> None:

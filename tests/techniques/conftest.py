@@ -56,7 +56,7 @@ class Scripted(LanguageModel):
     def stream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> Iterator[str]:
         yield self.generate([prompt], sampling)[0][0].text
 
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
         self.batches.append([text_of(prompt) for prompt in prompts])
         return [
             Reply(text, "stop", Usage(len(text_of(prompt).split()), calls=1), (Token(text, -float(len(text))),))

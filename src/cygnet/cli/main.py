@@ -40,7 +40,10 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     rank: ("PROMPTS NAME=MODEL ... [--reward MODEL] --out FOLDER", "cygnet rank prompts.jsonl a=sft/ b=rl/ -o arena/"),
     chat: ("MODEL [KEY=VALUE ...] [--prompt TEXT]", "cygnet chat runs/pocket/rl temperature=0.5"),
     serve: ("MODEL [--port PORT]", "cygnet serve runs/pocket/rl"),
-    crawl: ("START_URL ... --contact WHO [--pages N]", "cygnet crawl https://docs.example.org --contact me@example.org"),
+    crawl: (
+        "START_URL ... --contact WHO [--pages N]",
+        "cygnet crawl https://docs.example.org --contact me@example.org",
+    ),
     index: ("PLACE ... --out INDEX [--embedder WHICH]", "cygnet index my-texts/ --out texts.index"),
     search: ("INDEX QUERY", "cygnet search texts.index swans"),
     lab: (

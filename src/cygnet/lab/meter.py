@@ -75,10 +75,10 @@ class Meter(LanguageModel):
         self._ledger.enter(self.name, sum((reply.usage for several in priced for reply in several), Usage()))
         return priced
 
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
         """The inner model's, with its price."""
         self._may_ask()
-        replies = [self._priced(reply) for reply in self.inner.score(prompts, continuations)]
+        replies = [self._priced(reply) for reply in self.inner.score(prompts, continuations, top)]
         self._ledger.enter(self.name, sum((reply.usage for reply in replies), Usage()))
         return replies
 

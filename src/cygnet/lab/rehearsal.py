@@ -79,7 +79,7 @@ class Counting(LanguageModel):
             for prompt, settings in zip(prompts, samplings, strict=True)
         ]
 
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:  # noqa: ARG002 - the interface has it
         """Each continuation, at no log-probability in particular."""
         nothing = Sampling(max_new_tokens=0)
         return [self._reply(f"{p}{text}", nothing, True) for p, text in zip(prompts, continuations, strict=True)]

@@ -155,10 +155,11 @@ class LanguageModel(ABC):
         """
 
     @abstractmethod
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
         """Each continuation as the reply to its prompt, with the log-probability of each of its tokens.
 
-        Raises UserError where the model can't tell.
+        top: how many of the likeliest tokens are told in each place (`Token.top`). Raises UserError where the model
+        can't tell.
         """
 
     async def agenerate(
@@ -167,9 +168,9 @@ class LanguageModel(ABC):
         """`generate`, without blocking the event loop."""
         return await self._in_thread(self.generate, prompts, sampling, n)
 
-    async def ascore(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:
+    async def ascore(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
         """`score`, without blocking the event loop."""
-        return await self._in_thread(self.score, prompts, continuations)
+        return await self._in_thread(self.score, prompts, continuations, top)
 
     async def astream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> AsyncIterator[str]:
         """`stream`, without blocking the event loop."""

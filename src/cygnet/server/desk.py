@@ -158,4 +158,5 @@ class Desk:
 
     def _score(self, job: Job) -> None:
         texts = [str(prompt) for prompt in job.prompts]
-        job.tell([[reply] for reply in self._model.score([""] * len(texts), texts)])
+        top = job.samplings[0].logprobs or 0
+        job.tell([[reply] for reply in self._model.score([""] * len(texts), texts, top)])

@@ -48,7 +48,9 @@ def last_number(text: str) -> int | Decimal | Fraction | None:
         size = _size(numbers[-1])
     except ValueError:  # more digits than Python turns into an integer: a model that repeats itself
         return None
-    return -size if numbers[-1]["sign"] else size
+    if not numbers[-1]["sign"]:
+        return size
+    return size.copy_negate() if isinstance(size, Decimal) else -size  # minus would round a Decimal to 28 digits
 
 
 def _size(found: re.Match[str]) -> int | Decimal | Fraction:

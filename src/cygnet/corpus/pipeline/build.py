@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,10 @@ def build(recipe: CorpusRecipe, base: Path, out: Path, engine: Engine, progress:
     """
     _check(recipe)
     with locked(out):
+        _clear(out)
         pipeline = _Pipeline(recipe, base.resolve(), out.resolve(), engine, progress)
-        documents = pipeline.run()
+        with closing(engine):
+            documents = pipeline.run()
         counts = write_splits(documents, out, recipe.heldout)
         for split in SPLITS:
             if not counts[split]:
@@ -42,6 +45,12 @@ def build(recipe: CorpusRecipe, base: Path, out: Path, engine: Engine, progress:
         write_json(out / "recipe.json", recipe.model_dump(mode="json"))
         write_json(out / "stats.json", stats)
         return stats
+
+
+def _clear(out: Path) -> None:
+    """Remove what killed processes were writing."""
+    for path in out.rglob(".*.writing-*"):
+        path.unlink(missing_ok=True)
 
 
 def _check(recipe: CorpusRecipe) -> None:

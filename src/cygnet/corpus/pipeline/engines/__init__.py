@@ -19,6 +19,9 @@ class Engine(Protocol):
             UserError: when one can't be done; the others are done, or will be by the next run.
         """
 
+    def close(self) -> None:
+        """Let go of what was started for the runs."""
+
 
 def engine_at(address: str, workers: int) -> Engine:
     """local, ray (a cluster of its own on this machine), ray://host:port or slurm.

@@ -42,6 +42,9 @@ class Slurm:
             raise UserError(f"sbatch refuses {script}: {job.stderr.strip()}")
         self._wait(job.stdout.strip().partition(";")[0], tasks, folder, done)
 
+    def close(self) -> None:
+        """Nothing outlives a run."""
+
     def _wait(self, job: str, tasks: Sequence[Task], folder: Path, done: Told) -> None:
         """Until all tasks are done, or no job is left that could do them."""
         waiting = list(tasks)
