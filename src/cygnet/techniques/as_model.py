@@ -41,7 +41,7 @@ class TechniqueModel(LanguageModel):
         yield reply.text
         return reply
 
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Reply]:  # noqa: ARG002
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:  # noqa: ARG002
         """Raises UserError: a technique has no probabilities."""
         raise UserError("a technique answers questions; it can't tell how likely a text is. Ask its model.")
 
