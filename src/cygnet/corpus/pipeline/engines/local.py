@@ -107,14 +107,17 @@ def _work(pipe: Connection) -> None:
             task = pipe.recv()
         except (EOFError, KeyboardInterrupt):
             return
+        failure: Exception | None = None
         try:
             carry_out(task)
         except KeyboardInterrupt:  # Ctrl-C reaches every process of the terminal; the parent tells the user
             return
         except Exception as error:  # noqa: BLE001 - the parent raises it
-            pipe.send(error)
-        else:
-            pipe.send(None)
+            failure = error
+        try:
+            pipe.send(failure)
+        except BrokenPipeError:  # the parent was killed; what was done is kept
+            return
 
 
 def _killed(task: Task) -> str:
