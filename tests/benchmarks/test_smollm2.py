@@ -92,12 +92,15 @@ def test_json_counts_as_alone_valid_and_right(
         found = right[prompt.rpartition("Text: ")[2].partition("\n")[0]]
         if sampling.constraint is None:
             return f"Here it is: {json.dumps({**found, 'job': found['job'].title()})}."
+        if sampling.constraint.kind == "json":
+            allowed = json.loads(sampling.constraint.source)["properties"]
+            assert all(found[key] in allowed[key].get("enum", [found[key]]) for key in ("name", "city"))
         return json.dumps(found if sampling.constraint.kind == "json" else {**found, "age": 1})
 
     rows = measured("json", says)
     counts = [(row["right"], row["counts"]["JSON alone"], row["counts"]["valid"]) for row in rows]
     free, held, wrong = (0, 0, 0), (1, 12, 12), (0, 12, 12)
-    assert counts == [free, held, free, held, wrong]
+    assert counts == [free, held, held, free, held, wrong]
 
 
 def test_what_is_lost_is_lost_in_search_or_in_reading(measured: Callable[..., list[dict[str, Any]]]) -> None:
