@@ -10,4 +10,4 @@ class UserError(Exception):
 
 
 class ContextError(UserError):
-    """What was said is more than the model reads: a conversation can't go on, but it can start over."""
+    """A prompt leaves no room in the model's context: it will always be refused, but a shorter one is answered."""

@@ -8,7 +8,7 @@ import pytest
 from cygnet import lm
 from cygnet.errors import UserError
 from cygnet.lm.base import LanguageModel, Reply
-from cygnet.lm.connection import RefusedError
+from cygnet.lm.connection import TooLongError
 
 
 class Told(LanguageModel):
@@ -60,7 +60,7 @@ def test_a_conversation_that_outgrew_the_context_starts_over(typed) -> None:
     outcome = typed(model, "c" * 10, "d" * 20, "e")
     assert "context. It starts over.)" in outcome.out
     assert model.read == [["c" * 10], ["e"]]
-    refused = RefusedError("http://host refused the request: the maximum context length is 50 tokens.")
+    refused = TooLongError("http://host refused the request: the maximum context length is 50 tokens.")
     model = Told("Hello.", refused, "Hello again.")
     assert "50 tokens. It starts over.)" in typed(model, "a", "b", "c").out
     assert model.read[-1] == ["c"]

@@ -1,4 +1,5 @@
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,14 +17,15 @@ def task(tmp_path: Path) -> Path:
     return tmp_path / "counting.toml"
 
 
-@pytest.fixture
-def address() -> str:
-    """A loopback endpoint that always says 7."""
+@pytest.fixture(params=[False])
+def address(request: pytest.FixtureRequest) -> str:
+    """A loopback endpoint that always says 7; or, where the parameter says so, what follows."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            choice = {"message": {"content": "7"}, "finish_reason": "stop"}
+            asked = self.rfile.read(int(self.headers["content-length"])).decode()
+            said = int(re.findall(r"What follows (\d+)", asked)[-1]) + 1 if request.param else 7
+            choice = {"message": {"content": str(said)}, "finish_reason": "stop"}
             data = json.dumps({"choices": [choice], "usage": {"prompt_tokens": 5, "completion_tokens": 1}}).encode()
             self.send_response(200)
             self.send_header("content-length", str(len(data)))
@@ -58,6 +60,15 @@ def test_a_lab_prints_a_line_for_each_rung_and_the_picks(cygnet, task: Path, add
     assert json.loads((tmp_path / "out/lab.json").read_text())["task"]["margin"] == 3
     for name in ("best.py", "best.toml", "cheapest.py", "cheapest.toml", "report.html"):
         assert (tmp_path / "out" / name).exists()
+    assert "Nothing tried here solves the task" in outcome.out
+    assert "Use it:" not in outcome.out
+
+
+@pytest.mark.parametrize("address", [True], indirect=True)
+def test_a_lab_that_found_something_says_how_to_use_it(cygnet, task: Path, address: str, tmp_path: Path) -> None:
+    outcome = cygnet("lab", task, "--model", address, "-o", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.rstrip().endswith(f'Use it:   python {tmp_path / "out/cheapest.py"} "a question"')
 
 
 @pytest.mark.parametrize(

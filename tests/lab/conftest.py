@@ -165,11 +165,18 @@ def endpoint() -> Iterator[Callable[[Adder], str]]:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 sampling = Sampling(temperature=body["temperature"], seed=body["seed"])
-                [[reply]] = lm.generate([body["messages"]], sampling)
+                try:
+                    [[reply]] = lm.generate([body["messages"]], sampling)
+                except UserError as error:
+                    self.send(400, {"error": {"message": str(error)}})
+                    return
                 usage = {"prompt_tokens": reply.usage.prompt_tokens, "completion_tokens": 3}
                 choice = {"message": {"content": reply.text}, "finish_reason": "stop"}
-                data = json.dumps({"choices": [choice], "usage": usage}).encode()
-                self.send_response(200)
+                self.send(200, {"choices": [choice], "usage": usage})
+
+            def send(self, status: int, answer: object) -> None:
+                data = json.dumps(answer).encode()
+                self.send_response(status)
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)

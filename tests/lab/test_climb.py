@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError, UserError
 from cygnet.lab.climb import best_of, cheapest_within
 from cygnet.lab.models import Model
 from cygnet.lab.record import record
 from cygnet.lab.run import run_lab
 from cygnet.lm.connection import DeadEndpointError, NotAdmittedError
+from cygnet.lm.endpoint import EndpointModel
 from cygnet.lm.ledger import BudgetError
 
 
@@ -215,6 +216,61 @@ def test_an_item_that_the_model_refuses_is_a_wrong_answer(local: bool, task, add
         assert rung.graded[3].wrong == "refused: the prompt has 300 tokens."
         others = [i for i in range(len(rung.graded)) if i != 3]
         assert [rung.graded[i] for i in others] == [without.graded[i] for i in others]
+
+
+@pytest.mark.parametrize("where", ["here", "aside", "endpoint"])
+def test_an_item_that_is_too_long_is_wrong_and_not_asked_again(where: str, task, adder, endpoint, up) -> None:
+    sums = task()
+    long = [sums.items.choosing[i].question for i in (3, 7)] + [sums.items.held_out[0].question]
+
+    class Narrow(adder):
+        refused = 0
+
+        def _reply(self, prompt, sampling, index):
+            if any(question in str(prompt) for question in long):
+                self.refused += 1
+                raise ContextError("the prompt has 300 tokens, but the maximum context length is 200.")
+            return super()._reply(prompt, sampling, index)
+
+    def found(lm):
+        if where != "endpoint":
+            return up(sums, lm)
+        with EndpointModel(endpoint(lm)) as model:
+            return up(sums, model)
+
+    first, second = Narrow(where == "here"), Narrow(where == "here")
+    one, other = found(first), found(second)
+    assert first.refused > 0
+    assert (second.asked, second.refused) == ([], 0)
+    assert record(other) == record(one)
+    wrong = one.measured[0].graded[7].wrong
+    assert wrong.startswith("refused: ")
+    assert "the maximum context length is 200." in wrong
+    assert [rung.graded for rung in other.measured] == [rung.graded for rung in one.measured]
+
+
+def test_any_other_refusal_is_asked_again(task, adder, up) -> None:
+    sums = task()
+    moody = sums.items.choosing[3].question
+
+    class Moody(adder):
+        def _reply(self, prompt, sampling, index):
+            if moody in str(prompt):
+                raise UserError("not now.")
+            return super()._reply(prompt, sampling, index)
+
+    assert up(sums, Moody()).measured[0].graded[3].wrong == "refused: not now."
+    assert up(sums, adder()).measured[0].graded[3].wrong != "refused: not now."
+
+
+def test_where_everything_is_too_long_a_context_that_grew_is_found_out(task, adder, up) -> None:
+    class Narrow(adder):
+        def _reply(self, prompt, sampling, index):
+            raise ContextError("the prompt has 300 tokens.")
+
+    with pytest.raises(ContextError, match="300 tokens"):
+        up(task(), Narrow())
+    assert up(task(), adder()).picks
 
 
 def test_a_key_that_is_no_longer_taken_ends_the_climb(task, adder, watch, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cygnet.lm.connection import Connection, DeadEndpointError, RefusedError, _lines
+from cygnet.errors import ContextError
+from cygnet.lm.connection import Connection, DeadEndpointError, RefusedError, TooLongError, _lines
 
 
 @given(st.binary(), st.lists(st.integers(0, 100)))
@@ -41,6 +42,43 @@ def test_long_words_are_cut(server: Any) -> None:
     with pytest.raises(RefusedError) as failure:
         connection.post("/completions", {})
     assert len(str(failure.value)) < 1000
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "Please reduce the length of the messages.", "code": "context_length_exceeded"},
+        {"message": "This model's maximum context length is 4096 tokens. However, you requested 4118 tokens."},
+        {"message": "the request exceeds the available context size, try increasing it"},
+        {"message": "The input (5000 tokens) is longer than the model's context length (4096 tokens)."},
+        {"message": "the input length exceeds the context length"},
+        {"message": "prompt is too long: 205000 tokens > 200000 maximum"},
+        {"message": "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."},
+        {"message": "the prompt has 100 tokens; it must have between 1 and 63 for this model, whose maximum context "
+         "length is 64."},
+    ],
+)  # fmt: skip
+def test_a_prompt_that_is_too_long_is_told_from_other_refusals(server: Any, error: dict[str, str]) -> None:
+    server.answer = lambda path, _: (400, {"error": error}, {})
+    connection = Connection(server.url, None, 30, 1)
+    with pytest.raises(TooLongError, match="refused the request as too long") as failure:
+        connection.post("/completions", {})
+    assert isinstance(failure.value, ContextError)
+    assert error["message"] in str(failure.value)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(404, "maximum context length"), (400, "unknown parameter: context_length"), (400, "no context window is set")],
+)
+def test_a_refusal_that_speaks_of_context_is_not_yet_one_for_length(server: Any, status: int, words: str) -> None:
+    server.answer = lambda path, _: (status, {"error": {"message": words}}, {})
+    connection = Connection(server.url, None, 30, 1)
+    with pytest.raises(RefusedError, match=words) as failure:
+        connection.post("/completions", {})
+    assert not isinstance(failure.value, ContextError)
     connection.close()
 
 

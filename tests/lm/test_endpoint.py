@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError, UserError
 from cygnet.generation.request import Sampling
 from cygnet.lm.base import Usage
 from cygnet.lm.endpoint import EndpointModel
 from cygnet.lm.ledger import Ledger, Prices
+from cygnet.lm.taken import taken_beside
 
 CHAT = [{"role": "user", "content": "What is it?"}]
 PRICES = Prices(prompt=3.0, cached=1.0, completion=10.0)
@@ -363,6 +364,50 @@ def test_the_likeliest_tokens_of_a_given_text_are_asked_for(server: Any) -> None
             model.score(["2 + 2 ="], [" 4."], top=2)
         with pytest.raises(UserError, match="top is -1"):
             model.score(["2 + 2 ="], [" 4."], top=-1)
+
+
+def test_a_failure_tells_what_was_taken_beside_it(server: Any) -> None:
+    gate = _Gate(server, 5)
+
+    def answer(path: str, body: dict[str, Any]) -> Any:
+        answered = gate(path, body)
+        return (400, {"error": "no swans"}, {}) if body["prompt"] == "p2" else answered
+
+    server.answer = answer
+    with EndpointModel(server.url, "swan", prices=PRICES) as model:
+        with pytest.raises(UserError, match="no swans") as failure:
+            model.generate([f"p{i}" for i in range(5)])
+        taken = taken_beside(failure.value)
+        assert (taken.calls, taken.prompt_tokens, taken.completion_tokens) == (4, 40, 20)
+        assert taken.cost == pytest.approx(model.ledger.usage.cost)
+
+
+def test_a_failure_of_what_a_short_answer_left_out_tells_the_short_answer_too(server: Any) -> None:
+    def answer(path: str, body: dict[str, Any]) -> Any:
+        return server.completion(path, ["one"]) if body.get("n") == 2 else (400, {"error": "no swans"}, {})
+
+    server.answer = answer
+    with EndpointModel(server.url, "swan") as model, pytest.raises(UserError, match="no swans") as failure:
+        model.generate(["p"], n=2)
+    assert taken_beside(failure.value).calls == 1
+
+
+def test_scoring_tells_a_text_that_is_too_long_and_what_was_taken_beside_it(server: Any) -> None:
+    scores = _scores(server, ["a", "b"], [None, -1.0])
+    refusals = ["the maximum context length is 50", "no swans"]
+
+    def answer(path: str, body: dict[str, Any]) -> Any:
+        refused = (400, {"error": refusals[0]}, {})
+        return refused if body["prompt"].startswith("long") else scores(path, body)
+
+    server.answer = answer
+    with EndpointModel(server.url, "swan", max_in_flight=1) as model:
+        for kind in (ContextError, UserError):
+            with pytest.raises(kind, match=refusals[0]) as failure:
+                model.score(["a", "long"], ["b", "b"])
+            assert isinstance(failure.value, ContextError) == (kind is ContextError)
+            assert taken_beside(failure.value).calls == 1
+            refusals.pop(0)
 
 
 def test_what_cannot_be_scored_is_told(server: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError, UserError
 from cygnet.generation import Completion, Constraint, Sampling
 from cygnet.lm import LocalModel, Reply, RewardModel, load, load_reward
 from cygnet.model.folder import save_model
@@ -231,8 +231,10 @@ def test_it_can_be_asked_without_waiting(model: LocalModel) -> None:
 
 
 def test_a_prompt_longer_than_the_context_is_refused(model: LocalModel) -> None:
-    with pytest.raises(UserError, match="it must have between 1 and 63 for this model"):
+    with pytest.raises(ContextError, match="between 1 and 63 for this model, whose maximum context length is 64"):
         model.generate(["swan? " * 100], SAMPLING)
+    with pytest.raises(ContextError, match="this model reads 64"):
+        model.score(["swan? " * 100], ["a"])
 
 
 def test_rewards_are_normalized_scores_at_the_last_token(

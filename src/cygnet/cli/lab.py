@@ -48,6 +48,8 @@ def lab(
     found = find_model(model, to_prices(loaded.config.prices))
     folder = out or Path("runs") / f"lab-{loaded.config.name}"
     with Terminal(loaded) as terminal:
-        terminal.conclude(run_lab(loaded, found, folder, terminal))
+        outcome = run_lab(loaded, found, folder, terminal)
+        terminal.conclude(outcome)
     print(f"\nReport:   {folder / 'report.html'}")
-    print(f'Use it:   python {folder / "cheapest.py"} "a question"')
+    if outcome.picks and not outcome.picks.warning:
+        print(f'Use it:   python {folder / "cheapest.py"} "a question"')

@@ -7,7 +7,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError, UserError
 from cygnet.generation.batch import Batch
 from cygnet.generation.cache import Cache
 from cygnet.generation.calculator import calculate
@@ -57,7 +57,7 @@ class Engine:
 
         stopped: asked before every token; once it says so, what was written until then is returned.
 
-        Raises UserError when a prompt leaves no room in the model's context, or the sampling makes no sense.
+        Raises ContextError when a prompt leaves no room in the model's context, UserError for sampling without sense.
         """
         if isinstance(sampling, Sampling):
             rows = [self._rows(prompt, sampling, (sampling.seed, i), n) for i, prompt in enumerate(prompts)]
@@ -92,10 +92,11 @@ class Engine:
         """The rows of one request."""
         sampling.check()
         context, vocabulary = self.model.config.context_length, self.model.config.vocab_size
-        if not prompt or len(prompt) >= context:
-            raise UserError(
-                f"the prompt has {len(prompt)} tokens; it must have between 1 and {context - 1} for this model."
-            )
+        wanted = f"the prompt has {len(prompt)} tokens; it must have between 1 and {context - 1} for this model"
+        if not prompt:
+            raise UserError(f"{wanted}.")
+        if len(prompt) >= context:
+            raise ContextError(f"{wanted}, whose maximum context length is {context}.")
         if wrong := [token for token in sampling.logit_bias if not 0 <= token < vocabulary]:
             raise UserError(f"logit_bias names token {wrong[0]}, but this model's ids run from 0 to {vocabulary - 1}.")
         limit = min(sampling.max_new_tokens, context - len(prompt))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cygnet
-from cygnet.errors import UserError
+from cygnet.errors import ContextError, UserError
 from cygnet.files import why_not_written
 from cygnet.lm.base import Usage
 from cygnet.techniques.base import Answer, Step
@@ -21,6 +21,8 @@ class KeepError(UserError):
 
 class Answers:
     """A JSON Lines file, a line an answer, each under a hash of model, technique (its prompts included) and question.
+
+    A question too long for the model has a line as well, with what it was refused with.
 
     Threads may share it. A line is written at once and whole; one that a crash cut short is dropped when it is opened.
     """
@@ -42,8 +44,17 @@ class Answers:
 
     def get(self, key: str) -> Answer | None:
         """The answer that is kept, with its usage and trace; None if there is none."""
-        row = self._kept.get(key)
-        return None if row is None else _answer(row)
+        kept = self._read(key)
+        return kept if isinstance(kept, Answer) else None
+
+    def refusal(self, key: str) -> ContextError | None:
+        """The refusal that is kept; None if there is none."""
+        kept = self._read(key)
+        return kept if isinstance(kept, ContextError) else None
+
+    def refuse(self, key: str, rung: str, question: str, refusal: ContextError) -> None:
+        """Keep a refusal. Raises KeepError when it can't be written."""
+        self._keep({"key": key, "rung": rung, "question": question, "refused": str(refusal)})
 
     def put(self, key: str, rung: str, question: str, answer: Answer) -> None:
         """Keep an answer. Raises KeepError when it can't be written."""
@@ -58,9 +69,16 @@ class Answers:
             "usage": asdict(answer.usage),
             "trace": trace,
         }
+        self._keep(row)
+
+    def _read(self, key: str) -> Answer | ContextError | None:
+        row = self._kept.get(key)
+        return None if row is None else _kept(row)
+
+    def _keep(self, row: dict[str, Any]) -> None:
         line = json.dumps(row).encode() + b"\n"
         with self._lock:
-            self._kept[key] = row
+            self._kept[row["key"]] = row
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 with self.path.open("ab", buffering=0) as handle:
@@ -88,14 +106,16 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     for number, line in enumerate(whole_lines(path), 1):
         try:
             row = json.loads(line)
-            _answer(row)
+            _kept(row)
             kept[row["key"]] = row
         except (ValueError, TypeError, LookupError) as error:
             raise UserError(f"{path}, row {number}: is no kept answer ({error}). Remove the row.") from error
     return kept
 
 
-def _answer(row: Mapping[str, Any]) -> Answer:
+def _kept(row: Mapping[str, Any]) -> Answer | ContextError:
+    if "refused" in row:
+        return ContextError(row["refused"])
     trace = tuple(
         Step(step["name"], step["prompt"], tuple(step["texts"]), Usage(**step["usage"])) for step in row["trace"]
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Literal
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError, UserError
 from cygnet.lab.answers import Answers
 from cygnet.lab.checks import Check
 from cygnet.lab.intervals import Interval, wilson
@@ -94,8 +94,9 @@ class Bench:
     def measure(self, rung: str, technique: Technique, items: Sequence[Item]) -> Measured:
         """Answer and grade all items; answers that are kept are not asked for again.
 
-        An item that the model refuses, such as one too long for it, is wrong. Raises UserError when it refuses all of
-        them, or for what no other item would escape; what was answered before stays kept.
+        An item that the model refuses is wrong; one that is too long for it is not asked again either. Raises UserError
+        when it refuses all of them (then nothing is kept: perhaps the server's settings are to blame), or for what no
+        other item would escape; what was answered before stays kept.
         """
         setting = to_data(technique)
         keys = [self.answers.key(setting, item.question) for item in items]
@@ -104,11 +105,18 @@ class Bench:
         told: set[int] = set()
         for start in range(0, len(items), size):
             places = range(start, min(start + size, len(items)))
-            asks = [partial(self._program, rung, technique, items[i].question, keys[i], i, told) for i in places]
+            asks = [
+                self.answers.refusal(keys[i])
+                or partial(self._program, rung, technique, items[i].question, keys[i], i, told)
+                for i in places
+            ]
             answers += self._answered(technique.lm, asks)
         refused = [answer for answer in answers if isinstance(answer, UserError)]
         if len(refused) == len(items):
             raise refused[0]
+        for item, key, answer in zip(items, keys, answers, strict=True):
+            if isinstance(answer, ContextError) and not self.answers.refusal(key):
+                self.answers.refuse(key, rung, item.question, answer)
         measured = Measured(rung, technique, tuple(map(self._graded, items, answers)))
         return replace(measured, unit=self.unit or _unit(measured.usage))
 
@@ -117,14 +125,19 @@ class Bench:
             return Graded(item, Answer(None, "", note=f"refused: {answer}"), f"refused: {answer}")
         return Graded(item, answer, self.check.wrong(item.question, item.answer, answer))
 
-    def _answered(self, lm: LanguageModel, asks: Sequence[Callable[[], Program]]) -> list[Answer | UserError]:
-        """Each item's answer, or why the model refuses it: where one is refused, halves are asked until it is alone."""
-        found: dict[int, Answer | UserError] = {}
+    def _answered(
+        self, lm: LanguageModel, asks: Sequence[Callable[[], Program] | ContextError]
+    ) -> list[Answer | UserError]:
+        """Each item's answer, or why the model refuses it: where one is refused, halves are asked until it is alone.
+
+        A refusal among the asks is known already, and stays.
+        """
+        found: dict[int, Answer | UserError] = {i: ask for i, ask in enumerate(asks) if isinstance(ask, ContextError)}
         waiting = [range(len(asks))]
         while waiting:
             these = waiting.pop()
             try:  # the others keep their places, of which the random numbers are made
-                answers = self._run(lm, [ask() if i in these else _nothing() for i, ask in enumerate(asks)])
+                answers = self._run(lm, [_program(ask, i in these) for i, ask in enumerate(asks)])
             except UserError as error:
                 if ends_all(error):
                     raise
@@ -136,7 +149,7 @@ class Bench:
                 else:
                     found[these[0]] = error
             else:
-                found |= {i: answers[i] for i in these}
+                found = {**{i: answers[i] for i in these}, **found}
         return [found[i] for i in range(len(asks))]
 
     def _run(self, lm: LanguageModel, programs: Sequence[Program]) -> list[Answer]:
@@ -173,7 +186,8 @@ def _unit(usage: Usage) -> Unit:
     return "tokens" if usage.tokens else "calls"
 
 
-def _nothing() -> Program:
-    """A program that asks nothing."""
-    yield from ()
+def _program(ask: Callable[[], Program] | ContextError, wanted: bool) -> Program:
+    """An item's program where its answer is wanted; else one that asks nothing."""
+    if wanted and not isinstance(ask, ContextError):
+        return (yield from ask())
     return Answer(None, "")

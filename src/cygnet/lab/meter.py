@@ -1,7 +1,8 @@
 """A language model whose every call is priced, counted and, once the budget is spent, refused."""
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from cygnet.lab.answers import whole_lines
 from cygnet.lab.config import BudgetConfig, PricesConfig
 from cygnet.lm.base import LanguageModel, Prompt, Reply, Usage
 from cygnet.lm.ledger import BudgetError, Ledger, Prices
+from cygnet.lm.taken import taken_beside
 
 _DEFAULT = Sampling()
 
@@ -65,20 +67,17 @@ class Meter(LanguageModel):
         self, prompts: Sequence[Prompt], sampling: Sampling | Sequence[Sampling] = _DEFAULT, n: int = 1
     ) -> list[list[Reply]]:
         """The inner model's replies, with their price. Raises BudgetError, or whatever the inner model does."""
-        self._may_ask()
-        try:
+        with self._asking():
             replies = self.inner.generate(prompts, sampling, n)
-        except UserError as error:
-            self._failure = error
-            raise
         priced = [[self._priced(reply) for reply in several] for several in replies]
         self._ledger.enter(self.name, sum((reply.usage for several in priced for reply in several), Usage()))
         return priced
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
         """The inner model's, with its price."""
-        self._may_ask()
-        replies = [self._priced(reply) for reply in self.inner.score(prompts, continuations, top)]
+        with self._asking():
+            scored = self.inner.score(prompts, continuations, top)
+        replies = [self._priced(reply) for reply in scored]
         self._ledger.enter(self.name, sum((reply.usage for reply in replies), Usage()))
         return replies
 
@@ -88,15 +87,26 @@ class Meter(LanguageModel):
         yield reply.text
         return reply
 
-    def _may_ask(self) -> None:
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Around a call, if there may be one. When it fails, what was answered beside the failure is entered."""
         if self._failure:
             raise self._failure
         self.check()
+        try:
+            yield
+        except UserError as error:
+            self._failure = error
+            if (beside := taken_beside(error)) != Usage():
+                self._ledger.enter(self.name, self._with_cost(beside))
+            raise
 
     def _priced(self, reply: Reply) -> Reply:
-        usage = reply.usage
+        return replace(reply, usage=self._with_cost(reply.usage))
+
+    def _with_cost(self, usage: Usage) -> Usage:
         cost = self._prices.cost(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
-        return replace(reply, usage=replace(usage, cost=cost))
+        return replace(usage, cost=cost)
 
 
 def to_prices(config: PricesConfig) -> Prices:

@@ -133,7 +133,7 @@ class LanguageModel(ABC):
     ) -> list[list[Reply]]:
         """`n` replies to each prompt. `sampling` is for all prompts, or one for each.
 
-        Raises UserError for a prompt longer than the model's context, and for what this model can't do.
+        Raises ContextError for a prompt longer than the model's context, UserError for what this model can't do.
         """
 
     def generate_until(

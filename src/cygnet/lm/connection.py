@@ -3,6 +3,7 @@
 import email.utils
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import sleep, time
@@ -10,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError, UserError
 
 ATTEMPTS = 6
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
@@ -19,10 +20,19 @@ _CONNECT_SECONDS = 20.0
 _LATER = {408, 425, 429}
 _NEVER = 501  # "not implemented" stays so
 _WORDS = 500  # characters of a server's answer in a message
+_TOO_LONG = re.compile(  # OpenAI, vLLM; llama.cpp, SGLang, Ollama; Anthropic; Gemini
+    r"context_length_exceeded|maximum context length|prompt is too long|input token count|"
+    r"(exceed\w*|longer than)[^.]{0,40} context (length|size|window|limit)",
+    re.IGNORECASE,
+)
 
 
 class RefusedError(UserError):
     """The server refused a request, and would again."""
+
+
+class TooLongError(RefusedError, ContextError):
+    """The prompt leaves no room in the context of the server's model."""
 
 
 class NotAdmittedError(RefusedError):
@@ -93,13 +103,16 @@ class Connection:
         """Why a request failed. Raises RefusedError when it would fail again."""
         status = response.status_code
         try:
-            words = self._shown(_words(response.read()))
+            body = response.read()
+            words = self._shown(_words(body))
         except httpx.RequestError:
-            words = "no words"
+            body, words = b"", "no words"
         finally:
             response.close()
         if status in _LATER or (status >= 500 and status != _NEVER):
             return f"status {status}, {words}"
+        if status == 400 and _TOO_LONG.search(body.decode(errors="replace")):
+            raise TooLongError(f"{self.url} refused the request as too long: {words}")
         advice = "Check the key." if status in {401, 403} else "Check the address and the settings."
         kind = NotAdmittedError if status in {401, 402} else RefusedError
         raise kind(f"{self.url} refused the request with status {status}: {words} {advice}")

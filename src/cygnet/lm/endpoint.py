@@ -11,13 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError, UserError
 from cygnet.generation.request import Sampling
 from cygnet.lm.address import parse_address, read_key
 from cygnet.lm.base import LanguageModel, Prompt, Reply, Usage, check_top
 from cygnet.lm.cache import ReplyCache
 from cygnet.lm.connection import Connection, DeadEndpointError, RefusedError
 from cygnet.lm.ledger import FREE, BudgetError, Ledger, Prices
+from cygnet.lm.taken import telling
 from cygnet.lm.wire import (
     SCORING,
     Json,
@@ -99,9 +100,11 @@ class EndpointModel(LanguageModel):
         asked = [question(self.name, prompt, each) for prompt, each in zip(prompts, samplings, strict=True)]
         replies = [self._recall(each, range(n)) for each in asked]
         missing = [[i for i in range(n) if i not in known] for known in replies]
-        self._fill(replies, asked, [(place, samples) for place, samples in enumerate(missing) if samples])
-        short = [(place, [i]) for place, samples in enumerate(missing) for i in samples if i not in replies[place]]
-        self._fill(replies, asked, short)
+        with telling() as taken:
+            wanted = [(place, samples) for place, samples in enumerate(missing) if samples]
+            self._fill(replies, asked, wanted, taken)
+            short = [(place, [i]) for place, samples in wanted for i in samples if i not in replies[place]]
+            self._fill(replies, asked, short, taken)
         return [[found[i] for i in range(n)] for found in replies]
 
     def stream(self, prompt: Prompt, sampling: Sampling = _DEFAULT) -> Generator[str, None, Reply]:
@@ -145,10 +148,11 @@ class EndpointModel(LanguageModel):
             for prompt, text in zip(prompts, continuations, strict=True)
         ]
         replies = [self._recall(each, [0]) for each in asked]
-        try:
-            self._fill(replies, asked, [(place, [0]) for place, known in enumerate(replies) if not known])
-        except RefusedError as error:
-            raise UserError(f"{error} {SCORING}") from error
+        with telling() as taken:
+            try:
+                self._fill(replies, asked, [(place, [0]) for place, known in enumerate(replies) if not known], taken)
+            except RefusedError as error:
+                raise error if isinstance(error, ContextError) else UserError(f"{error} {SCORING}") from error
         return [found[0] for found in replies]
 
     def close(self) -> None:
@@ -187,19 +191,24 @@ class EndpointModel(LanguageModel):
         return found
 
     def _fill(
-        self, replies: list[dict[int, Reply]], asked: Sequence[Question], wanted: Sequence[tuple[int, list[int]]]
+        self,
+        replies: list[dict[int, Reply]],
+        asked: Sequence[Question],
+        wanted: Sequence[tuple[int, list[int]]],
+        taken: list[Usage],
     ) -> None:
         """Ask for the samples wanted of each question, all questions at once, and put them among the replies."""
-        found = self._at_once([partial(self._ask, asked[place], samples) for place, samples in wanted])
+        found = self._at_once([partial(self._ask, asked[place], samples, taken) for place, samples in wanted])
         for (place, _), several in zip(wanted, found, strict=True):
             replies[place] |= several
 
-    def _ask(self, asked: Question, samples: list[int]) -> dict[int, Reply]:
-        """One request: at least one of the samples, kept and paid."""
+    def _ask(self, asked: Question, samples: list[int], taken: list[Usage]) -> dict[int, Reply]:
+        """One request: at least one of the samples, kept and paid. What it takes goes into `taken`."""
         self.ledger.check()
         began = time.perf_counter()
         answer = self._connection.post(asked.path, asked.asked(samples))
         usage = read_usage(answer, self.prices, time.perf_counter() - began)
+        taken.append(usage)
         several = read_replies(asked, answer)[: len(samples)]
         if not several:
             raise UserError(f"{self.url} answered without a single reply.")

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError, UserError
 from cygnet.generation import Completion, Engine, Sampling
 from cygnet.lm.base import LanguageModel, Precision, Prompt, Reply, Token, Usage, check_top
 from cygnet.model.folder import load_language_model, load_scalar_model
@@ -36,7 +36,7 @@ class LocalModel(LanguageModel):
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | Sequence[Sampling] = _DEFAULT, n: int = 1
     ) -> list[list[Reply]]:
-        """`n` replies to each prompt. Raises UserError when a prompt is longer than the model's context."""
+        """`n` replies to each prompt. Raises ContextError when a prompt is longer than the model's context."""
         return self.generate_until(None, prompts, sampling, n)
 
     def generate_until(
@@ -92,8 +92,8 @@ class LocalModel(LanguageModel):
         """Each continuation as the reply to its prompt, with the log-probability of each of its tokens.
 
         top: how many of the likeliest tokens are told in each place. Where nothing at all precedes a token, its
-        log-probability is NaN, and there are none. Raises UserError when prompt and continuation together are longer
-        than the model's context.
+        log-probability is NaN, and there are none. Raises ContextError when prompt and continuation together are
+        longer than the model's context.
         """
         check_top(top)
         began = time.perf_counter()
@@ -104,7 +104,7 @@ class LocalModel(LanguageModel):
         context = self.model.config.context_length
         for prompt, words in pairs:
             if len(prompt) + len(words) > context:
-                raise UserError(
+                raise ContextError(
                     f"{len(prompt)} + {len(words)} tokens are to be scored, but this model reads {context}."
                 )
         scores = [

@@ -6,7 +6,6 @@ from dataclasses import replace
 from cygnet.errors import ContextError
 from cygnet.generation.request import Sampling
 from cygnet.lm.base import LanguageModel
-from cygnet.lm.connection import RefusedError
 from cygnet.tokens.chat import Message
 
 
@@ -34,10 +33,5 @@ class Talk:
         if room_after and room_after(asked) < 1:
             raise ContextError("the conversation is longer than this model's context.")
         sampling = replace(self._sampling, seed=self._sampling.seed + self._turns)
-        try:
-            reply = yield from self._model.stream(asked, sampling)
-        except RefusedError as error:
-            if "context" in str(error):  # of an endpoint; they all say so in words of their own
-                raise ContextError(str(error)) from error
-            raise
+        reply = yield from self._model.stream(asked, sampling)
         self._messages = [*asked, {"role": "assistant", "content": reply.text}]
