@@ -22,6 +22,20 @@ def test_text_is_whole_paragraphs_and_code_keeps_its_indentation() -> None:
     assert read_page(PAGE.encode(), HTML, None, ExtractionOptions()) == Page(text, "Swans & geese", "utf-8")
 
 
+def test_lists_of_words_are_text_and_lists_of_links_are_not() -> None:
+    words = "<ul><li>Swans swim. <ul><li>Far.</li></ul></li><li>See <a>geese</a> for what is else to know.</li></ul>"
+    links = "<ul><li><a>Home</a></li><li><a>About us</a></li></ul>"
+    for deep in ("{}", "<main>{}</main>", "<div><div>{}</div></div>", "<div><div><div>{}</div></div></div>"):
+        text = extract_html(f"<body>{deep.format(links + '<p>Some text.</p>' + words)}</body>")
+        assert [line.strip() for line in text.split("\n") if line][-3:] == [
+            "• Swans swim.",
+            "• Far.",
+            "• See geese for what is else to know.",
+        ]
+        if deep.count("div") < 6:  # deeper, every list is text
+            assert "About us" not in text
+
+
 def test_navigation_can_be_kept() -> None:
     text = extract_html(PAGE, options=ExtractionOptions(main_content=False))
     assert "Home About" in text

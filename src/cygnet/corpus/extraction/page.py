@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cygnet.corpus.extraction.charset import decode
+from cygnet.corpus.extraction.lists import deepen_lists
 from cygnet.corpus.extraction.whitespace import tidy
 
 HTML = "text/html"
@@ -55,7 +56,7 @@ def read_page(data: bytes, kind: str, charset: str | None, options: ExtractionOp
         page = _read_pdf(data) if kind == PDF else _read_html(data, charset, options)
     except Exception as error:  # noqa: BLE001 - parsers of broken files raise anything, and the next page must be read
         return Unreadable("parser_error", f"{type(error).__name__}: {error}"[:300])
-    return page if page.text.strip() else Unreadable("no_text")
+    return page if page.text.strip() else Unreadable("no_text", "nothing in it is taken for content")
 
 
 def _read_html(html: bytes | str, charset: str | None, options: ExtractionOptions) -> Page:
@@ -68,6 +69,8 @@ def _read_html(html: bytes | str, charset: str | None, options: ExtractionOption
     if options.extractor == "trafilatura":
         extracted = _by_trafilatura(text)
     else:
+        if options.main_content:
+            deepen_lists(tree)
         extracted = extract_plain_text(
             tree, preserve_formatting=True, main_content=options.main_content, alt_texts=False
         )
