@@ -81,3 +81,14 @@ def test_wrong_proportions_leave_nothing_behind(folders: tuple[Path, Path], tmp_
     with pytest.raises(UserError, match="'tasks' is not a source of the corpus"):
         build_tokens(*folders, {"docs": 0.5, "tasks": 0.5}, 3_000, tmp_path / "tokens", seed=1)
     assert not (tmp_path / "tokens").exists()
+
+
+def test_the_fast_encoder_writes_the_same_files(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_tokens(*folders, PROPORTIONS, 3_000, tmp_path / "fast", seed=1)
+    used: list[Tokenizer] = []
+    monkeypatch.setattr(tokenize.BulkEncoder, "of", used.append)
+    build_tokens(*folders, PROPORTIONS, 3_000, tmp_path / "slow", seed=1)
+    assert used
+    assert sha256_of(tmp_path / "fast") == sha256_of(tmp_path / "slow")

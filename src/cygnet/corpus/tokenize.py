@@ -1,7 +1,7 @@
 """From `corpus/` to `tokens/`: encode, mix the training split to its budget, keep the held-out splits as they are."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from cygnet.corpus.holdout import SPLITS
 from cygnet.corpus.mixture import interleave, plan, table
 from cygnet.corpus.parquet import read_documents
 from cygnet.files import write_aside
-from cygnet.tokens.shards import ShardWriter, TokenizedDocument, id_dtype
+from cygnet.tokens.bulk import BulkEncoder
+from cygnet.tokens.shards import Ids, ShardWriter, TokenizedDocument, id_dtype
 from cygnet.tokens.tokenizer import Tokenizer
 
 HELDOUT_TOKENS = 100_000  # of each source, in each of validation and test: enough to measure by, quick to run
@@ -63,11 +64,14 @@ def build_tokens(
 
 def _encode(encoder: Tokenizer, documents: list[Document]) -> BySource:
     dtype = id_dtype(encoder.vocab_size)
+    bulk = BulkEncoder.of(encoder)  # None: a tokenizer from elsewhere, which encodes by itself
     by_source: BySource = {}
     for start in range(0, len(documents), _BATCH):
         batch = documents[start : start + _BATCH]
-        for document, ids in zip(batch, encoder.encode_batch([item.text for item in batch]), strict=True):
-            marked = np.array([encoder.bos_id, *ids, encoder.end_id], dtype=dtype)
+        texts = [document.text for document in batch]
+        encoded_texts: Sequence[Sequence[int] | Ids] = (bulk or encoder).encode_batch(texts)
+        for document, ids in zip(batch, encoded_texts, strict=True):
+            marked = np.concatenate(([encoder.bos_id], ids, [encoder.end_id])).astype(dtype)
             encoded = TokenizedDocument(document.source, marked, len(document.text.encode()))
             by_source.setdefault(document.source, []).append(encoded)
     return by_source

@@ -1,6 +1,7 @@
 """Byte-level BPE that is lossless on any bytes, with the chat's special tokens kept apart from text."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,16 @@ class Tokenizer:
         if token_id is None:
             raise KeyError(token)
         return int(token_id)
+
+    def definition(self) -> dict[str, Any]:
+        """The content of tokenizer.json."""
+        found: dict[str, Any] = json.loads(self._bpe.to_str())
+        return found
+
+    def reaches_every_token(self) -> bool:
+        """Whether the merges of each token's bytes, taken alone, lead to that token."""
+        tokens = (self._bpe.id_to_token(place) for place in range(self.vocab_size) if place not in self._added)
+        return all([piece.value for piece in self._bpe.model.tokenize(token)] == [token] for token in tokens)
 
     def byte_lengths(self) -> list[int]:
         """Bytes of text each id stands for; 0 for special tokens. The denominator of bits per byte."""
