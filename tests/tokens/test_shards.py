@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cygnet.errors import UserError
 from cygnet.files import sha256_of
-from cygnet.tokens.shards import ShardWriter, TokenizedDocument, id_dtype, open_split
+from cygnet.tokens.shards import ShardWriter, TokenizedDocument, id_dtype, open_split, read_ids
 
 DOCUMENTS = [
     TokenizedDocument("docs", [1, 2, 3], 9),
@@ -51,7 +51,7 @@ def test_the_index_counts_and_hashes_what_was_written(tmp_path: Path) -> None:
     }
     assert index["note"] == "more"
     assert index["sha256"]["train.bin"] == sha256_of(tmp_path / "train.bin")
-    assert len(index["sha256"]) == 3
+    assert len(index["sha256"]) == 4
 
 
 def test_ids_take_two_bytes_until_they_no_longer_fit() -> None:
@@ -99,3 +99,15 @@ def test_damaged_or_missing_files_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "train.offsets.npy").write_bytes(b"junk")
     with pytest.raises(UserError, match=r"offsets\.npy can't be read"):
         open_split(tmp_path, "train")
+
+
+def test_documents_keep_their_names_and_older_shards_say_that_they_have_none(tmp_path: Path) -> None:
+    write(tmp_path, [TokenizedDocument("docs", [1], 1, "b/0"), TokenizedDocument("docs", [2], 1, "a/1")])
+    assert read_ids(tmp_path, "train") == ["b/0", "a/1"]
+    path = tmp_path / "train.ids.parquet"
+    path.write_bytes(b"junk")
+    with pytest.raises(UserError, match=r"ids\.parquet is damaged"):
+        read_ids(tmp_path, "train")
+    path.unlink()
+    with pytest.raises(UserError, match="doesn't say which documents it holds"):
+        read_ids(tmp_path, "train")

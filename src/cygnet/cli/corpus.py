@@ -153,6 +153,36 @@ def stats(corpus: Path, /) -> None:
     print(*stats_table(found), sep="\n")
 
 
+@app.command(
+    usage="Usage: cygnet corpus trace TOKENS INDEX [--split train] [--corpus FOLDER] [--tokenizer FOLDER]",
+    help_epilogue="Example: cygnet corpus trace runs/pocket/tokens 1000",
+)
+def trace(
+    tokens: Path, index: int, /, split: str = "train", corpus: Path | None = None, tokenizer: Path | None = None
+) -> None:
+    """Show which document a token of the shards is from, where in it, and what the rules measured of it.
+
+    Parameters
+    ----------
+    tokens:
+        The folder tokens/ of a run.
+    index:
+        Which token of the split, counted from 0.
+    split:
+        train, validation or test.
+    corpus:
+        What was tokenized. [default: corpus/ beside TOKENS]
+    tokenizer:
+        With what. [default: tokenizer/ beside TOKENS]
+    """
+    from cygnet.corpus.trace import describe_trace
+    from cygnet.corpus.trace import trace as trace_token
+
+    beside = tokens.resolve().parent
+    found = trace_token(tokens, index, split, corpus or beside / "corpus", tokenizer or beside / "tokenizer")
+    print(*describe_trace(found), sep="\n")
+
+
 @app.command(show=False)
 def work(tasks: Path, *, rank: int, world: int) -> None:
     """Do every WORLD-th of the tasks in a list, beginning with the RANK-th: what a job of a Slurm array runs."""

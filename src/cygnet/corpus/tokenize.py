@@ -72,7 +72,7 @@ def _encode(encoder: Tokenizer, documents: list[Document]) -> BySource:
         encoded_texts: Sequence[Sequence[int] | Ids] = (bulk or encoder).encode_batch(texts)
         for document, ids in zip(batch, encoded_texts, strict=True):
             marked = np.concatenate(([encoder.bos_id], ids, [encoder.end_id])).astype(dtype)
-            encoded = TokenizedDocument(document.source, marked, len(document.text.encode()))
+            encoded = TokenizedDocument(document.source, marked, len(document.text.encode()), document.id)
             by_source.setdefault(document.source, []).append(encoded)
     return by_source
 

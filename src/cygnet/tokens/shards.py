@@ -3,6 +3,7 @@
 - `<split>.bin`: token ids, uint16 (uint32 for vocabularies above 65,536)
 - `<split>.offsets.npy`: int64 [n + 1]; document i is tokens[offsets[i]:offsets[i + 1]]
 - `<split>.sources.npy`: uint8 [n]; each document's place in index.json's "source_names"
+- `<split>.ids.parquet`: one column, `id`: the names of the documents in the corpus, in the same order
 - `index.json`: sizes, hashes, source names, dtype and the tokenizer's hash
 """
 
@@ -13,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cygnet.errors import UserError
 from cygnet.files import read_json, sha256_of, write_json
@@ -21,11 +24,12 @@ Ids = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
 
 class TokenizedDocument(NamedTuple):
-    """A document's source, its token ids with begin and end marks, and how many bytes of text they stand for."""
+    """A document's source, its token ids with begin and end marks, how many bytes of text they stand for, its name."""
 
     source: str
     ids: Sequence[int] | Ids
     text_bytes: int
+    id: str = ""
 
 
 class ShardWriter:
@@ -48,23 +52,25 @@ class ShardWriter:
 
     def write_split(self, split: str, documents: Iterable[TokenizedDocument]) -> dict[str, Any]:
         """Write one split as the documents come; return {tokens, documents, bytes, by_source}."""
-        offsets, sources = [0], []
+        offsets, sources, names = [0], [], []
         by_source: dict[str, dict[str, int]] = {}
         with (self._folder / f"{split}.bin").open("wb") as handle:
             for document in documents:
                 handle.write(np.asarray(document.ids, dtype=self._dtype).tobytes())
                 offsets.append(offsets[-1] + len(document.ids))
                 sources.append(self._places[document.source])
+                names.append(document.id)
                 counts = by_source.setdefault(document.source, {"tokens": 0, "documents": 0, "bytes": 0})
                 counts["tokens"] += len(document.ids)
                 counts["documents"] += 1
                 counts["bytes"] += document.text_bytes
         np.save(self._folder / f"{split}.offsets.npy", np.array(offsets, dtype=np.int64), allow_pickle=False)
         np.save(self._folder / f"{split}.sources.npy", np.array(sources, dtype=np.uint8), allow_pickle=False)
+        pq.write_table(pa.table({"id": pa.array(names, pa.string())}), self._folder / f"{split}.ids.parquet")
         sizes = {key: sum(counts[key] for counts in by_source.values()) for key in ("tokens", "documents", "bytes")}
         summary: dict[str, Any] = {**sizes, "by_source": by_source}
         self._index["splits"][split] = summary
-        for name in (f"{split}.bin", f"{split}.offsets.npy", f"{split}.sources.npy"):
+        for name in (f"{split}.bin", f"{split}.offsets.npy", f"{split}.sources.npy", f"{split}.ids.parquet"):
             self._index["sha256"][name] = sha256_of(self._folder / name)
         return summary
 
@@ -124,6 +130,24 @@ def open_split(folder: Path, split: str, tokenizer_hash: str | None = None) -> S
     if offsets[-1] != len(tokens):
         raise UserError(f"{folder / f'{split}.offsets.npy'} doesn't belong to its tokens. Tokenize the corpus again.")
     return Split(tokens, offsets, sources, tuple(index["source_names"]))
+
+
+def read_ids(folder: Path, split: str) -> list[str]:
+    """The names of a split's documents, in the order of its tokens.
+
+    Raises:
+        UserError: when the shards were written by a version that did not name documents, or the file is damaged.
+    """
+    path = folder / f"{split}.ids.parquet"
+    if not path.is_file():
+        raise UserError(f"{folder} doesn't say which documents it holds: it is older than that. Tokenize again.")
+    try:
+        names: list[str] = pq.read_table(path, columns=["id"])["id"].to_pylist()
+    except pa.ArrowException as error:
+        raise UserError(f"{path} is damaged: {error}. Tokenize the corpus again.") from error
+    if len(names) != read_json(folder / "index.json")["splits"][split]["documents"]:
+        raise UserError(f"{path} doesn't belong to its tokens. Tokenize the corpus again.")
+    return names
 
 
 def _load(path: Path, count: int) -> Any:

@@ -1,0 +1,115 @@
+"""From a token of the shards back to the document that it came from, and to what the rules said of that."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cygnet.corpus.document import Document
+from cygnet.corpus.parquet import read_documents
+from cygnet.corpus.pipeline.shards import Row, read_rows
+from cygnet.errors import UserError
+from cygnet.files import read_json
+from cygnet.terminal import printable
+from cygnet.tokens.shards import open_split, read_ids
+from cygnet.tokens.tokenizer import Tokenizer
+
+_AROUND = 200  # characters shown before and after a token
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Where a token is from.
+
+    place: of the token in its document, the begin mark being 0. start, end: its bytes in the document's text; equal
+    for a mark. verdict: the document's row in `documents/` of the corpus that `cygnet corpus build` made, if there is.
+    """
+
+    token: str
+    document: Document
+    place: int
+    start: int
+    end: int
+    verdict: Row | None
+
+
+def trace(tokens: Path, index: int, split: str, corpus: Path, tokenizer: Path) -> Trace:
+    """The document of token `index` of a split.
+
+    Raises:
+        UserError: when there is no such token, the shards don't say which documents they hold, or `corpus` or
+            `tokenizer` is not what they were made of.
+    """
+    encoder = Tokenizer.load(tokenizer)
+    shards = open_split(tokens, split, encoder.hash)
+    if not 0 <= index < len(shards.tokens):
+        raise UserError(f"{split} of {tokens} has the tokens 0 to {len(shards.tokens) - 1}, not {index}.")
+    number = int(np.searchsorted(shards.offsets, index, side="right")) - 1
+    document = _document(corpus, split, read_ids(tokens, split)[number])
+    ids = shards.document(number).tolist()
+    place = index - int(shards.offsets[number])
+    if encoder.decode_bytes(ids[1:-1]) != document.text.encode():
+        raise UserError(f"{corpus} has another text as {document.id!r} than {tokens}: they don't belong together.")
+    start = len(encoder.decode_bytes(ids[1:place]))
+    is_mark = place in (0, len(ids) - 1)
+    end = start if is_mark else start + len(encoder.decode_bytes([ids[place]]))
+    return Trace(encoder.decode([ids[place]]), document, place, start, end, _verdict(corpus, document))
+
+
+def describe_trace(found: Trace) -> list[str]:
+    """A trace for people."""
+    document, verdict = found.document, found.verdict
+    text = document.text.encode()
+    before, word, after = (
+        part.decode(errors="replace")
+        for part in (text[: found.start], text[found.start : found.end], text[found.end :])
+    )
+    shown = printable(f"{before[-_AROUND:]}«{word}»{after[:_AROUND]}", keep="\n")
+    where = f"number {found.place} of its document, bytes {found.start} to {found.end}"
+    lines = [
+        f"token     {printable(repr(found.token))}, {where}",
+        f"document  {printable(document.id)}",
+        f"source    {printable(document.source)}",
+        f"origin    {printable(document.origin)}",
+        *(f"  | {line}" for line in shown.split("\n")),
+    ]
+    if verdict is None:
+        return [*lines, "rules     none known: this source was not built by `cygnet corpus build`"]
+    edits = ", ".join(f"{count} × {name}" for name, count in (verdict["edits"] or {}).items()) or "nothing"
+    measured = ", ".join(f"{name} {value:.3g}" for name, value in verdict["metrics"].items() if value is not None)
+    return [
+        *lines,
+        "rules     passed all",
+        f"taken out {edits}",
+        f"language  {verdict['language']} with {verdict['language_score']:.2f}",
+        f"measured  {measured}",
+    ]
+
+
+def _document(corpus: Path, split: str, name: str) -> Document:
+    for document in read_documents(corpus / f"{split}.parquet"):
+        if document.id == name:
+            return document
+    raise UserError(f"{corpus} has no document {name!r} in {split}: the tokens were made from another corpus.")
+
+
+def _verdict(corpus: Path, document: Document) -> Row | None:
+    """Its row in `documents/`: of this corpus, or of the one that a recipe took as `corpus.built`."""
+    source, _, rest = document.id.partition("/")
+    shard, _, row = rest.rpartition("/")
+    if source != document.source or not row.isdecimal():
+        return None
+    for folder in (corpus, _built(corpus)):
+        path = folder / "documents" / source / f"{shard}.parquet" if folder else None
+        if path is not None and path.is_file():
+            return next((found for found in read_rows(path) if found["id"] == document.id), None)
+    return None
+
+
+def _built(corpus: Path) -> Path | None:
+    """What the recipe of the run that has this corpus names as `corpus.built`."""
+    recipe = corpus.parent / "recipe.json"
+    said: Any = read_json(recipe) if recipe.is_file() else {}
+    built = said.get("corpus", {}).get("built") if isinstance(said, dict) else None
+    return Path(built) if built else None
