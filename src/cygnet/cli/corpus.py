@@ -183,6 +183,15 @@ def trace(
     print(*describe_trace(found), sep="\n")
 
 
+@app.command(usage="Usage: cygnet corpus mixtures", help_epilogue="Example: cygnet corpus mixtures")
+def mixtures() -> None:
+    """Show what LLaMA and GPT-3 were trained on, in which shares."""
+    from cygnet.corpus.mixtures import MIXTURES, describe_mixture
+
+    for mixture in MIXTURES:
+        print(*describe_mixture(mixture), sep="\n", end="\n\n")
+
+
 @app.command(show=False)
 def work(tasks: Path, *, rank: int, world: int) -> None:
     """Do every WORLD-th of the tasks in a list, beginning with the RANK-th: what a job of a Slurm array runs."""
