@@ -101,6 +101,7 @@ def built(folder: Path, source: str = "swans") -> Path:
         document = Document(f"{source}/00000/{split}", source, text, f"https://swans.test/{split}")
         folder.mkdir(exist_ok=True)
         write_documents(folder / f"{split}.parquet", [document])
+    (folder / "stats.json").write_text("{}")
     return folder
 
 

@@ -79,6 +79,10 @@ def _read(config: CorpusConfig, seed: int, stdlib: Path) -> Iterator[tuple[str, 
 
 def _read_built(corpus: Path) -> Iterator[tuple[str, Split, Document]]:
     """What another corpus kept, in its own splits."""
+    if not (corpus / "stats.json").is_file():
+        raise UserError(
+            f"built: {corpus} is no whole corpus: it has no stats.json. Let `cygnet corpus build` end there."
+        )
     for split in SPLITS:
         for document in read_documents(corpus / f"{split}.parquet"):
             if document.source in _OWN_NAMES:

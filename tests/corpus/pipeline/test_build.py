@@ -203,3 +203,81 @@ def same_files(one: Path, other: Path) -> Sequence[str]:
     for name in names:
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     return names
+
+
+def test_a_failed_build_is_no_whole_corpus(source: Callable[..., Path]) -> None:
+    path = source()
+    run(path)
+    assert (path.parent / "corpus" / "stats.json").is_file()
+    with pytest.raises(UserError, match="none of them falls into"):
+        run(path, 'language.keep=["de"]')
+    assert not (path.parent / "corpus" / "stats.json").exists()
+
+
+def test_sources_that_are_no_more_leave_nothing(source: Callable[..., Path]) -> None:
+    path = source(files=3)
+    run(path)
+    (path.parent / "part2.jsonl").unlink()
+    stats, _ = run(path)
+    assert len(list(documents(path.parent / "corpus"))) == stats["read"] == 80
+    assert len(list((path.parent / "corpus" / "work" / "texts").rglob("*.parquet"))) == 2
+
+
+def test_what_is_near_a_contaminated_text_stays(source: Callable[..., Path]) -> None:
+    path = source('evaluation = {quiz = "quiz.jsonl"}')
+    first = json.loads((path.parent / "part0.jsonl").read_text().splitlines()[0])
+    question = "Which of the seven swans that Ada counted on the frozen lake was the last to leave in March?"
+    (path.parent / "quiz.jsonl").write_text(json.dumps({"question": question}) + "\n")
+    lines = (path.parent / "part0.jsonl").read_text().splitlines()
+    lines[0] = json.dumps(first | {"text": f"{first['text']}\n{question}"})
+    (path.parent / "part0.jsonl").write_text("\n".join(lines) + "\n")
+    with (path.parent / "part2.jsonl").open("a") as file:
+        file.write(json.dumps(first | {"url": "https://swans.test/clean"}) + "\n")
+    run(path)
+    assert fates(path.parent / "corpus")[first["url"]] == "contaminated"
+    assert fates(path.parent / "corpus")["https://swans.test/clean"] is None
+
+
+def test_the_split_does_not_depend_on_where_the_files_lie(source: Callable[..., Path], tmp_path: Path) -> None:
+    path = source()
+    run(path)
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    for file in (path, *path.parent.glob("part*.jsonl")):
+        (other / file.name).write_text(file.read_text())
+    run(other / path.name)
+    assert (other / "corpus" / "test.parquet").read_bytes() == (path.parent / "corpus" / "test.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (("evaluation.quiz=no.jsonl",), r"evaluation\.quiz: .*no\.jsonl does not exist"),
+        (("quality.filter=none",), "is not a folder"),
+        (("weights.swans=0.5",), "must sum to 1"),
+    ],
+)
+def test_what_is_missing_is_told_before_anything_is_read(
+    source: Callable[..., Path], settings: tuple[str, ...], message: str
+) -> None:
+    path = source()
+    with pytest.raises(UserError, match=message):
+        run(path, *settings)
+    assert not (path.parent / "corpus" / "work").exists()
+
+
+def test_a_source_can_not_read_the_corpus_itself(source: Callable[..., Path]) -> None:
+    path = source()
+    run(path)
+    path.write_text(
+        path.read_text().replace('kind = "jsonl"', 'kind = "parquet"').replace("part*.jsonl", "**/*.parquet")
+    )
+    with pytest.raises(UserError, match="which is in the corpus itself"):
+        run(path)
+
+
+def test_a_sources_name_is_fit_for_a_folder(source: Callable[..., Path]) -> None:
+    path = source()
+    path.write_text(path.read_text().replace("[sources.swans]", '[sources."../swans"]'))
+    with pytest.raises(UserError, match="can't be called"):
+        run(path)

@@ -72,15 +72,16 @@ def test_without_slurm_the_script_is_left_to_be_submitted(
 def test_a_killed_worker_costs_its_shard_and_no_more(
     source: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a second after it began, the first worker process kills itself."""
+    """The first worker process kills itself once it has read the code of the stages."""
     flag = tmp_path / "killed"
     hook = tmp_path / "hook" / "sitecustomize.py"
     hook.parent.mkdir()
     hook.write_text(
-        "import multiprocessing, os, pathlib, signal, threading, time\n"
+        "import multiprocessing, os, pathlib, signal, sys, threading, time\n"
         f"flag = pathlib.Path({str(flag)!r})\n"
         "def kill():\n"
-        "    time.sleep(0.5)\n"
+        "    while not hasattr(sys.modules.get('cygnet.corpus.pipeline.stages'), 'STAGES'):\n"
+        "        time.sleep(0.001)\n"
         "    if multiprocessing.parent_process() is not None and not flag.exists():\n"
         "        flag.touch()\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -52,18 +52,25 @@ def test_html_is_known_by_its_header_or_its_beginning_and_nothing_else(
         ("text/html", b"<script>var x</script><p>only a piece</p>", "only a piece"),
         ("", PAGE, "Some words here."),
         ("text/html", b"\x89PNG\r\n\x1a\n\0\0", "image/png"),
-        ("text/html", b"%PDF-1.7", "application/pdf"),
         ("text/html", b"\0\1\2" * 500, "application/octet-stream"),
         ("application/javascript", b"<html>", "application/javascript"),
         ("application/xml", b'<?xml version="1.0"?><rss/>', "application/xml"),
-        ("text/plain", b"<html>", "text/plain"),
+        ("text/plain", b"\0\1\2" * 500, "text/plain"),
+        ("text/plain; charset=latin-1", b"Swan <b> \xe9t\xe9", "Swan <b> été"),
+        ("text/markdown", b"# Swans", "# Swans"),
     ]
     data, _ = make_warc(
         [("response", "200 OK", [("Content-Type", kind)] if kind else [], body) for kind, body, _ in pages]
     )
     found = read(tmp_path / "a.warc.gz", data, extract)
     assert [item.text if isinstance(item, Record) else item.detail for item in found] == [want for *_, want in pages]
-    assert {item.reason for item in found if isinstance(item, Skipped)} == {"not_html"}
+    assert {item.reason for item in found if isinstance(item, Skipped)} == {"not_text"}
+
+
+def test_a_damaged_pdf_is_told(tmp_path: Path, make_warc: Any, extract: Any) -> None:
+    data, _ = make_warc([("response", "200 OK", [("Content-Type", "application/pdf")], b"%PDF-1.7")])
+    (found,) = read(tmp_path / "a.warc.gz", data, extract)
+    assert found.reason == "parser_error"
 
 
 def test_every_record_that_could_be_a_page_is_accounted_for(tmp_path: Path, make_warc: Any, extract: Any) -> None:

@@ -1,5 +1,6 @@
 """The text of one page: HTML by resiliparse or trafilatura, PDF by pypdf."""
 
+import importlib.util
 import io
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,6 +11,7 @@ from cygnet.corpus.extraction.whitespace import tidy
 
 HTML = "text/html"
 PDF = "application/pdf"
+PDF_IS_READ = importlib.util.find_spec("pypdf") is not None  # it is an extra
 
 
 @dataclass(frozen=True)

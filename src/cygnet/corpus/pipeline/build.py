@@ -1,12 +1,14 @@
 """`cygnet corpus build`: which tasks a corpus takes, in which order, and what came of it."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cygnet.corpus.extraction.page import PDF_IS_READ
 from cygnet.corpus.holdout import SPLITS, Split
 from cygnet.corpus.pipeline.config import CorpusRecipe
 from cygnet.corpus.pipeline.engines import Engine
@@ -31,9 +33,10 @@ def build(recipe: CorpusRecipe, base: Path, out: Path, engine: Engine, progress:
     Raises:
         UserError: when a source can't be opened, nothing is kept, or a held-out split would be empty.
     """
-    _check(recipe)
+    _check(recipe, base)
     with locked(out):
         _clear(out)
+        (out / "stats.json").unlink(missing_ok=True)  # without it a corpus is not whole
         pipeline = _Pipeline(recipe, base.resolve(), out.resolve(), engine, progress)
         with closing(engine):
             documents = pipeline.run()
@@ -42,6 +45,12 @@ def build(recipe: CorpusRecipe, base: Path, out: Path, engine: Engine, progress:
             if not counts[split]:
                 raise UserError(_empty(split, pipeline.said(documents)))
         stats = corpus_stats(recipe, pipeline.tasks, counts)
+        for name, source in stats["by_source"].items():
+            if not source["kept"]:
+                raise UserError(
+                    f"source {name}: none of its {source['read']} texts is kept. {_most(source['dropped'])}"
+                )
+        _remove_others(out, pipeline.tasks)
         write_json(out / "recipe.json", recipe.model_dump(mode="json"))
         write_json(out / "stats.json", stats)
         return stats
@@ -49,12 +58,20 @@ def build(recipe: CorpusRecipe, base: Path, out: Path, engine: Engine, progress:
 
 def _clear(out: Path) -> None:
     """Remove what killed processes were writing."""
-    for path in out.rglob(".*.writing-*"):
-        path.unlink(missing_ok=True)
+    for pattern in (".*.writing-*", "documents/**/.*.writing-*", "work/**/.*.writing-*"):
+        for path in out.glob(pattern):
+            path.unlink(missing_ok=True)
+    for path in out.glob("work/buckets-*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
-def _check(recipe: CorpusRecipe) -> None:
+def _check(recipe: CorpusRecipe, base: Path) -> None:
     """What can be found wrong before anything is read."""
+    for name, path in recipe.evaluation.items():
+        if not (base / path).is_file():
+            raise UserError(f"evaluation.{name}: {base / path} does not exist.")
+    if recipe.quality.filter is not None and not (base / recipe.quality.filter).is_dir():
+        raise UserError(f"quality.filter: {base / recipe.quality.filter} is not a folder.")
     if recipe.weights and set(recipe.weights) != set(recipe.sources):
         names = ", ".join(sorted(set(recipe.weights) ^ set(recipe.sources)))
         raise UserError(f"weights: every source has one, or none has. Look at: {names}.")
@@ -75,9 +92,23 @@ def _empty(split: Split, said: Sequence[dict[str, Any]]) -> str:
         for rule, count in one["dropped"].items():
             rules[rule] = rules.get(rule, 0) + count
     read, kept = sum(one["texts"] for one in said), sum(one["kept"] for one in said)
+    more = f" {_most(rules)}" if rules else " Add sources, or raise heldout."
+    return f"{kept} of {read} texts are kept, and none of them falls into {split}.{more}"
+
+
+def _most(rules: Mapping[str, int]) -> str:
     most = ", ".join(f"{rule} ({count})" for rule, count in sorted(rules.items(), key=lambda entry: -entry[1])[:5])
-    why = f" Most were dropped by {most}." if most else ""
-    return f"{kept} of {read} texts are kept, and none of them falls into {split}.{why} Add sources, or loosen a rule."
+    return f"Most were dropped by {most}. Loosen a rule, or add to the source." if most else "Look at what it reads."
+
+
+def _remove_others(out: Path, tasks: Mapping[str, Sequence[Task]]) -> None:
+    """Remove the shards of sources that are no more, or have fewer shards now."""
+    outputs = {Path(task.output) for of_stage in tasks.values() for task in of_stage}
+    known = outputs | {task.manifest for of_stage in tasks.values() for task in of_stage}
+    for folder in (out / "documents", out / "work"):
+        for path in folder.resolve().rglob("*"):
+            if path.is_file() and path not in known and not path.name.startswith("slurm-"):
+                path.unlink()
 
 
 @dataclass
@@ -106,21 +137,24 @@ class _Pipeline:
         tagged = self._stage(
             [Task("tag", (path, *repeated, *filters), self._beside(path, "tagged"), measured) for path in texts]
         )
+        index, fingerprints = self._index()
         judged = {
+            "fingerprints": fingerprints,
             "preset": recipe.quality.preset,
             "bounds": bounds_of(recipe),
             "quality": recipe.quality.least,
             "languages": list(recipe.language.keep),
             "score": recipe.language.least,
         }
-        verdicts = self._stage([Task("judge", (path,), self._beside(path, "verdicts"), judged) for path in tagged])
+        verdicts = self._stage(
+            [Task("judge", (path, *index), self._beside(path, "verdicts"), judged) for path in tagged]
+        )
         again = {"exact": dedup.exact, "near": dedup.near, "tagged": tagged, "verdicts": verdicts}
         (duplicates,) = self._stage([Task("duplicates", (*tagged, *verdicts), self._work("duplicates.parquet"), again)])
-        index, fingerprints = self._index()
-        last = {"preset": recipe.quality.preset, "pii": list(recipe.pii), "fingerprints": fingerprints}
+        last = {"preset": recipe.quality.preset, "pii": list(recipe.pii)}
         documents = self._stage(
             [
-                Task("finish", (tag, verdict, duplicates, *index), self._document(tag), last | {"number": number})
+                Task("finish", (tag, verdict, duplicates), self._document(tag), last | {"number": number})
                 for number, (tag, verdict) in enumerate(zip(tagged, verdicts, strict=True))
             ]
         )
@@ -137,9 +171,13 @@ class _Pipeline:
                     "source": name,
                     "config": config.model_dump(mode="json"),
                     "shard": shard.name,
-                    "extraction": self.recipe.extraction.model_dump(mode="json"),
+                    "extraction": self.recipe.extraction.model_dump(mode="json") | {"pdf": PDF_IS_READ},
                 }
                 files = tuple(str(path.resolve()) for path in shard.paths)
+                if inside := [file for file in files if Path(file).is_relative_to(self.out)]:
+                    raise UserError(
+                        f"source {name} reads {inside[0]}, which is in the corpus itself: choose another --out."
+                    )
                 yield Task("read", files, self._work(f"texts/{name}/{number:05}.parquet"), told)
 
     def _index(self) -> tuple[list[str], dict[str, str]]:

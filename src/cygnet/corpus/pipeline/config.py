@@ -1,8 +1,9 @@
 """What a corpus is built from and how: `corpus.toml`."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cygnet.corpus.dedup.lines import LEAST, SHARE
 from cygnet.corpus.pii import Kind
@@ -23,7 +24,7 @@ class QualityConfig(Section):
     preset: Annotated[
         Literal["gopher", "c4", "fineweb-paper", "fineweb-code"] | None, Field(description="rules; none if not given")
     ] = None
-    filter: Annotated[str | None, Field(description="folder of a learned filter: cygnet corpus train-filter")] = None
+    filter: Annotated[str | None, Field(description="folder of a filter that `train_filter` learned")] = None
     least: Annotated[float, Field(ge=0, le=1, description="score of the learned filter that a text must have")] = 0.5
 
 
@@ -49,9 +50,10 @@ class ExtractionConfig(Section):
 class CorpusRecipe(Section):
     """A whole corpus.toml."""
 
-    sources: Annotated[dict[str, Source], Field(min_length=1, description="by name")]
+    sources: Annotated[dict[str, Source], Field(min_length=1, description="by name: letters, digits, - and _")]
     weights: Annotated[
-        dict[str, Annotated[float, Field(gt=0)]], Field(description="a source's share of the tokens; by size if empty")
+        dict[str, Annotated[float, Field(gt=0)]],
+        Field(description="a source's share, which sum to 1; by size if empty"),
     ] = {}  # noqa: RUF012
     extraction: ExtractionConfig = ExtractionConfig()
     language: LanguageConfig = LanguageConfig()
@@ -66,3 +68,18 @@ class CorpusRecipe(Section):
     ] = {}  # noqa: RUF012
     pii: Annotated[tuple[Kind, ...], Field(description="what is replaced by a placeholder")] = ()
     heldout: Annotated[float, Field(gt=0, lt=0.5, description="share of pages each for validation and test")] = 0.02
+
+    @field_validator("sources")
+    @classmethod
+    def _plain_names(cls, sources: dict[str, Source]) -> dict[str, Source]:
+        """They become names of folders."""
+        if wrong := [name for name in sources if not re.fullmatch(r"[A-Za-z0-9_-]+", name)]:
+            raise ValueError(f"a source can't be called {wrong[0]!r}: use letters, digits, - and _")
+        return sources
+
+    @field_validator("weights")
+    @classmethod
+    def _whole(cls, weights: dict[str, float]) -> dict[str, float]:
+        if weights and abs(sum(weights.values()) - 1) > 1e-6:
+            raise ValueError(f"they sum to {sum(weights.values()):.6g}, and must sum to 1")
+        return weights

@@ -66,7 +66,7 @@ def describe(row: Row, shown: int = _SHOWN) -> str:
 
 def first(rows: Iterable[Row], count: int, describe: Callable[[Row], str] = describe) -> Iterator[str]:
     """The first `count` rows, described."""
-    return map(describe, islice(rows, count))
+    return map(describe, islice(rows, max(0, count)))
 
 
 def stats_table(stats: dict[str, Any]) -> list[str]:

@@ -29,7 +29,7 @@ def corpus_stats(
         "by_source": by_source,
         "by_split": {split: dict(counts) for split, counts in splits.items()},
         "near_duplicates": duplicates.get("near", {}),
-        "contaminated": _merged(tasks, "contaminated"),
+        "contaminated": _contaminated(tasks),
         "evaluation": read_json(tasks["index"][0].manifest)["tasks"] if "index" in tasks else [],
         "removed_lines": _merged(tasks, "removed_lines", "tag"),
     }
@@ -67,6 +67,15 @@ def _said(task: Task, source: str) -> dict[str, Any] | None:
         return None
     said: dict[str, Any] = read_json(task.manifest)
     return said
+
+
+def _contaminated(tasks: Mapping[str, Sequence[Task]]) -> dict[str, Any]:
+    """Hits by evaluation set; an item that several shards have counts once."""
+    merged = _merged(tasks, "contaminated", "judge")
+    items = {tuple(item) for task in tasks["judge"] for item in read_json(task.manifest)["contaminated_items"]}
+    for name, counts in merged.items():
+        counts["items"] = sum(task == name for task, _ in items)
+    return merged
 
 
 def _merged(tasks: Mapping[str, Sequence[Task]], key: str, stage: str = "finish") -> dict[str, Any]:

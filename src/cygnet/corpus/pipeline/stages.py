@@ -4,9 +4,9 @@
     lines      texts                     → hashes of their lines, by host
     repeated   all lines                 → hashes of the lines that stand on many pages of a host
     tag        texts, repeated           → texts without those lines, with everything that is ever measured of them
-    judge      tagged                    → the first rule that each text breaks, if any; only numbers are read
-    duplicates all tagged, all verdicts  → of the texts that stay, those that are there already
     index      evaluation sets           → an index of their passages
+    judge      tagged, index             → the first rule that each text breaks, or the question that it has, if any
+    duplicates all tagged, all verdicts  → of the texts that stay, those that are there already
     finish     tagged, verdicts, …       → documents: every text with what became of it
 
 Changing a rule or a threshold runs only what comes after `tag`.
@@ -91,7 +91,8 @@ def _read(task: Task, out: Path) -> dict[str, Any]:
 def _items(task: Task) -> Iterator[Record | Skipped]:
     told = task.told
     shard = Shard(told["shard"], tuple(map(Path, task.inputs)), 0)
-    with IsolatedExtractor(ExtractionOptions(**told["extraction"])) as extract:
+    options = {name: value for name, value in told["extraction"].items() if name != "pdf"}
+    with IsolatedExtractor(ExtractionOptions(**options)) as extract:
         yield from read_shard(told["source"], _SOURCE.validate_python(told["config"]), shard, extract)
 
 
@@ -135,21 +136,31 @@ def _tag(task: Task, out: Path) -> dict[str, Any]:
 
 
 def _judge(task: Task, out: Path) -> dict[str, Any]:
+    """Before duplicates are looked for, so that a text that goes takes none along that are like it."""
     told = task.told
     rules = with_bounds(preset(told["preset"]).rules, told["bounds"]) if told["preset"] else ()
+    index = Decontaminator.load(Path(task.inputs[1]), told["fingerprints"]) if told["fingerprints"] else None
+    hits: list[list[Hit]] = []
 
     def verdict(row: Row) -> Row:
+        if not row["metrics"]["characters"]:
+            return {"rule": "nothing_left", "detail": "all its lines stand on many pages"}
         if told["languages"] and not (row["language"] in told["languages"] and row["language_score"] >= told["score"]):
             return {"rule": "language", "detail": f"{row['language']} with {row['language_score']:.2f}"}
         if broken := failures(row["metrics"], rules):
             return {"rule": broken[0].rule.name, "detail": "; ".join(map(str, broken))}
         if row["quality"] is not None and row["quality"] < told["quality"]:
             return {"rule": "learned_filter", "detail": f"scored {row['quality']:.3f}"}
+        if index and (shared := index.hits(row["text"])):
+            hits.append(shared)
+            found = shared[0]
+            return {"rule": "contaminated", "detail": f"{found.task}, item {found.item}: {found.passage}"}
         return {"rule": None, "detail": None}
 
-    columns = ["language", "language_score", "metrics", "quality"]
+    columns = ["language", "language_score", "metrics", "quality", *(["text"] if index else [])]
     write_rows(out, VERDICTS, map(verdict, read_rows(Path(task.inputs[0]), columns)))
-    return {}
+    items = sorted({(hit.task, hit.item) for found in hits for hit in found})
+    return {"contaminated": tally(hits), "contaminated_items": items}
 
 
 def _duplicates(task: Task, out: Path) -> dict[str, Any]:
@@ -175,7 +186,7 @@ def _duplicates(task: Task, out: Path) -> dict[str, Any]:
         firsts = near_firsts(signed, out.parent)
         for place in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
             rule_of[place] = "near_duplicate", int(firsts[place])
-        said["near"] = report(firsts, list(signed), lambda place: _name(place, ends, tagged)) if len(firsts) else {}
+        said["near"] = report(firsts, signed, lambda place: _name(place, ends, tagged)) if len(firsts) else {}
 
     def rows() -> Iterable[Row]:
         for place, (rule, first) in sorted(rule_of.items()):
@@ -227,14 +238,12 @@ def _index(task: Task, out: Path) -> dict[str, Any]:
 
 
 def _finish(task: Task, out: Path) -> dict[str, Any]:
-    tagged, verdicts, duplicates, *rest = map(Path, task.inputs)
+    tagged, verdicts, duplicates = map(Path, task.inputs)
     told = task.told
-    index = Decontaminator.load(rest[0], told["fingerprints"]) if rest else None
     edit = preset(told["preset"]).lines if told["preset"] else None
     again = {row["row"]: row for row in read_rows(duplicates) if row["shard"] == told["number"]}
     dropped: Counter[str] = Counter()
     scrubbed: Counter[str] = Counter()
-    hits: list[list[Hit]] = []
     size = 0
 
     def finished() -> Iterator[Row]:
@@ -247,9 +256,6 @@ def _finish(task: Task, out: Path) -> dict[str, Any]:
                 rule, detail = found["rule"], f"of {found['of']}"
             if rule is None and edit is not None:
                 row["text"], edits = c4_lines(row["text"], edit)
-            if rule is None and index is not None and (shared := index.hits(row["text"])):
-                hits.append(shared)
-                rule, detail = "contaminated", f"{shared[0].task}, item {shared[0].item}: {shared[0].passage}"
             if rule is None and told["pii"]:
                 row["text"], counts = scrub(row["text"], told["pii"])
                 edits.update(counts)
@@ -269,7 +275,6 @@ def _finish(task: Task, out: Path) -> dict[str, Any]:
         "bytes": size,
         "dropped": dict(sorted(dropped.items())),
         "scrubbed": dict(sorted(scrubbed.items())),
-        "contaminated": tally(hits),
     }
 
 

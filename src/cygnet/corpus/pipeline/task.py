@@ -53,10 +53,7 @@ def is_done(task: Task) -> bool:
     """Whether the output is there, made of these inputs in this way."""
     if not (Path(task.output).is_file() and task.manifest.is_file()):
         return False
-    try:
-        return bool(read_json(task.manifest)["fingerprint"] == task.fingerprint())
-    except (UserError, KeyError, TypeError):
-        return False
+    return _fingerprint(task.manifest) == task.fingerprint()
 
 
 def perform(task: Task, stage: Stage) -> None:
@@ -73,10 +70,19 @@ def perform(task: Task, stage: Stage) -> None:
 def _state(path: Path) -> list[Any]:
     """What a file is known by: what its own manifest says, or else its name, size and time of change."""
     made = manifest_of(path)
-    if made.is_file():
-        return [path.name, read_json(made)["fingerprint"]]
+    if made.is_file() and (fingerprint := _fingerprint(made)):
+        return [path.name, fingerprint]
     try:
         stat = path.stat()
     except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist any more. Run the same command again.") from error
+        raise UserError(f"{path} does not exist. If it was moved while cygnet was at work, start again.") from error
     return [str(path), stat.st_size, stat.st_mtime_ns]
+
+
+def _fingerprint(manifest: Path) -> str | None:
+    """What a manifest says; None for a file of somebody else's that is called like one."""
+    try:
+        found = read_json(manifest)
+    except UserError:
+        return None
+    return found.get("fingerprint") if isinstance(found, dict) and "task" in found else None

@@ -26,8 +26,22 @@ def find_files(patterns: Iterable[str], base: Path, suffixes: tuple[str, ...] = 
         if not files:
             wanted = f" with {', '.join(suffixes)} files" if suffixes and matches else ""
             raise UserError(f"path: {exact} is no file or folder{wanted}. Correct it in corpus.toml.")
+        _refuse_open(matches)
         found.update(files)
     return sorted(found)
+
+
+def _refuse_open(matches: Iterable[Path]) -> None:
+    """Pages that a crawl has in hand would be missed without a word.
+
+    Raises:
+        UserError: when a crawl has not closed its last file.
+    """
+    for folder in {match if match.is_dir() else match.parent for match in matches}:
+        if unfinished := sorted(folder.glob("*.warc.gz.open")):
+            raise UserError(
+                f"{unfinished[0]} was not finished: the crawl was interrupted. Run `cygnet crawl` once more."
+            )
 
 
 def _below(path: Path, suffixes: tuple[str, ...]) -> list[Path]:

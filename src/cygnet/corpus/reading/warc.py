@@ -4,17 +4,19 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from cygnet.corpus.extraction.charset import decode
 from cygnet.corpus.extraction.isolated import Extract
-from cygnet.corpus.extraction.page import HTML, Unreadable
+from cygnet.corpus.extraction.page import HTML, PDF, PDF_IS_READ, Page, Unreadable
 from cygnet.corpus.extraction.whitespace import tidy
 from cygnet.corpus.reading.config import WarcSource
 from cygnet.corpus.reading.http_body import BodyError, BodyTooLongError, decode_body
-from cygnet.corpus.reading.sniff import media_type, not_html
+from cygnet.corpus.reading.sniff import binary_kind, media_type, not_html
 from cygnet.corpus.reading.warc_file import Damage, WarcEntry, read_warc
 from cygnet.corpus.records import Record, Skipped
 
 SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz")
 _NO_PAGES = ("warcinfo", "request", "metadata")  # about pages, or the crawl: nothing is lost with them
+_PLAIN = ("text/plain", "text/markdown", "text/x-rst")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w:.-]+)", re.IGNORECASE)
 
 
@@ -42,14 +44,26 @@ def _record(source: str, url: str, entry: WarcEntry, most_bytes: int, extract: E
     if entry.kind == "conversion":
         return _converted(source, url, entry)
     data, header = _page(entry, most_bytes)
-    if (kind := not_html(header, data)) is not None:
-        raise _SkipError("not_html", kind)
     charset = _CHARSET.search(header)
-    page = extract(data, HTML, charset[1] if charset else None)
+    page = _read(data, not_html(header, data), charset[1] if charset else None, extract)
     if isinstance(page, Unreadable):
         raise _SkipError(page.reason, page.detail)
     found = {"title": page.title, "charset": page.charset, "content_type": media_type(header)}
     return Record(source, url, page.text, _known(entry, found))
+
+
+def _read(data: bytes, kind: str | None, charset: str | None, extract: Extract) -> Page | Unreadable:
+    """The text of a page of HTML (kind None), of a PDF, or of plain text and Markdown."""
+    if kind is None:
+        return extract(data, HTML, charset)
+    if kind == PDF:
+        return (
+            extract(data, PDF) if PDF_IS_READ else Unreadable("pdf_needs_extra", "pip install 'cygnet[pdf]' reads it")
+        )
+    if kind in _PLAIN and binary_kind(data) is None:
+        text, charset = decode(data, charset, meta=False)
+        return Page(tidy(text), "", charset)
+    return Unreadable("not_text", kind)
 
 
 def _page(entry: WarcEntry, most_bytes: int) -> tuple[bytes, str]:

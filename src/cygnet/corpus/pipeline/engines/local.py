@@ -4,6 +4,7 @@ Each has a pipe of its own. The standard library's pool shares one queue among i
 while it holds that queue's lock leaves the others waiting for ever.
 """
 
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -101,17 +102,16 @@ def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
 
 
 def _work(pipe: Connection) -> None:
-    """The process: tasks in, None or the exception out."""
+    """The process: tasks in, None or the exception out. Ctrl-C reaches it too, but it is the parent that ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
             task = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         failure: Exception | None = None
         try:
             carry_out(task)
-        except KeyboardInterrupt:  # Ctrl-C reaches every process of the terminal; the parent tells the user
-            return
         except Exception as error:  # noqa: BLE001 - the parent raises it
             failure = error
         try:

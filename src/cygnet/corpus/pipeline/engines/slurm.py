@@ -82,6 +82,8 @@ def write_script(tasks: Sequence[Task], folder: Path, jobs: int) -> Path:
 def _has_ended(job: str) -> bool:
     """Whether none of an array's jobs waits or runs any more."""
     asked = _ask("squeue", "--noheader", "--job", job, "--format=%T")
+    if asked.returncode:  # Slurm forgets a job some minutes after its end; that it is only busy can't be told apart
+        return "Invalid job id" in asked.stderr
     return all(state in _ENDED for state in asked.stdout.split())
 
 
