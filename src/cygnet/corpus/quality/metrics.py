@@ -49,12 +49,13 @@ def metrics(text: str) -> dict[str, float]:
     """What METRICS names, of one text, in that order. A text without words or lines has zeros."""
     tokens = split_words(text)
     c4, fineweb = edit_both(text)
+    c4_sentences, fineweb_sentences = _sentences(c4, fineweb)
     values = {
         "characters": float(len(text)),
         **_of_words(text, tokens),
         **_of_lines(text),
-        **_c4("c4", c4),
-        **_c4("fineweb", fineweb),
+        **_c4("c4", c4, c4_sentences),
+        **_c4("fineweb", fineweb, fineweb_sentences),
         **_fineweb(fineweb, len(tokens)),
     }
     return {name: values[name] for name in METRICS}
@@ -101,9 +102,18 @@ def _of_lines(text: str) -> dict[str, float]:
     }
 
 
-def _c4(prefix: str, edited: Edited) -> dict[str, float]:
+def _sentences(c4: Edited, fineweb: Edited) -> tuple[int, int]:
+    """Of either's lines. Where FineWeb keeps C4's and all that only lack their full stop, those are counted apart."""
+    counted = count_sentences(c4.lines)
+    unended = [line for reason, line in c4.removed if reason == "no_terminal_punctuation"]
+    if len(c4.lines) + len(unended) == len(fineweb.lines):
+        return counted, counted + count_sentences(unended)
+    return counted, count_sentences(fineweb.lines)
+
+
+def _c4(prefix: str, edited: Edited, sentences: int) -> dict[str, float]:
     return {
-        f"{prefix}_sentences": float(count_sentences(edited.lines)),
+        f"{prefix}_sentences": float(sentences),
         f"{prefix}_lorem_ipsum": float(edited.lorem_ipsum),
         f"{prefix}_curly_brackets": float(edited.curly_brackets),
     }
