@@ -1,6 +1,9 @@
 """Lines of a file of any size, compressed or not, in little memory."""
 
-from collections.abc import Iterator
+import bz2
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ import pyarrow as pa
 
 from cygnet.errors import UserError
 
+_READERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 _CHUNK = 1 << 20
 
 
@@ -33,20 +37,27 @@ def read_lines(path: Path, most_bytes: int) -> Iterator[bytes | TooLong | CutOff
         UserError: when the file can't be opened.
     """
     try:
-        stream = pa.input_stream(str(path), compression="detect", buffer_size=None)
+        stream = _open(path)
     except OSError as error:
         raise UserError(f"could not read {path}: {error}") from error
     with stream:
-        yield from _lines(stream, most_bytes)
+        yield from _lines(getattr(stream, "read1", stream.read), most_bytes)
 
 
-def _lines(stream: Any, most_bytes: int) -> Iterator[bytes | TooLong | CutOff]:
+def _open(path: Path) -> Any:
+    """Python's own readers of .gz and .bz2 give what they have before they tell that the rest is missing."""
+    if path.suffix in _READERS:
+        return _READERS[path.suffix](path)
+    return pa.input_stream(str(path), compression="detect", buffer_size=None)
+
+
+def _lines(read: Callable[[int], bytes], most_bytes: int) -> Iterator[bytes | TooLong | CutOff]:
     parts: list[bytes] = []
     length = 0  # of the line so far, kept or not
     while True:
         try:
-            chunk = stream.read(_CHUNK)
-        except OSError as error:
+            chunk = read(_CHUNK)
+        except (OSError, EOFError, zlib.error) as error:
             yield CutOff(str(error))
             return
         if not chunk:
