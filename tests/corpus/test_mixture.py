@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cygnet.corpus.mixture import interleave, plan, table
+from cygnet.corpus.mixture import describe_table, interleave, plan, table
 from cygnet.errors import UserError
 
 LENGTHS = st.dictionaries(
@@ -85,4 +85,13 @@ def test_the_table_has_a_row_a_source() -> None:
     assert rows == [
         {"source": "docs", "proportion": 0.75, "tokens": 300, "epochs": 1.0, "documents": 3, "bytes": 900},
         {"source": "code", "proportion": 0.25, "tokens": 100, "epochs": 2.0, "documents": 1, "bytes": 150},
+    ]
+
+
+def test_the_table_for_people_warns_of_what_repeats_too_often() -> None:
+    row = {"proportion": 0.25, "tokens": 12_345, "documents": 3, "bytes": 2_500_000}
+    lines = describe_table([{"source": "docs", "epochs": 4.0, **row}, {"source": "code", "epochs": 4.26, **row}])
+    assert lines[1].split() == ["docs", "25.0%", "12,345", "4.00", "2.5"]
+    assert [line for line in lines if "teaches little more" in line] == [
+        "  code is repeated 4.3 times: beyond 4, text teaches little more."
     ]

@@ -8,6 +8,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -115,3 +116,19 @@ def table(
         }
         for source in proportions
     ]
+
+
+def describe_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """`table` for people, with a line for each source that is repeated more often than is useful."""
+    head = f"  {'source':16}{'proportion':>12}{'tokens':>15}{'epochs':>9}{'MB':>11}"
+    lines = [
+        f"  {row['source']:16}{row['proportion']:>12.1%}{row['tokens']:>15,}{row['epochs']:>9.2f}"
+        f"{row['bytes'] / 1e6:>11,.1f}"
+        for row in rows
+    ]
+    warnings = [
+        f"  {row['source']} is repeated {row['epochs']:.1f} times: beyond {MOST_EPOCHS:.0f}, text teaches little more."
+        for row in rows
+        if row["epochs"] > MOST_EPOCHS
+    ]
+    return [head, *lines, *warnings]

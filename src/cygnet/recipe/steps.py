@@ -58,9 +58,12 @@ def tokens_step(config: TokensConfig, corpus: Path, tokenizer: Path, out: Path) 
     """The mixture as token shards."""
 
     def action(work: Work) -> dict[str, Any]:
+        from cygnet.corpus.mixture import describe_table
         from cygnet.corpus.tokenize import build_tokens
 
         index = build_tokens(corpus, tokenizer, config.proportions, config.train_tokens, out, work.seed)
+        if work.progress:
+            print(*describe_table(index["mixture"]), sep="\n", flush=True)
         return {key: index[key] for key in ("tokens_by_source", "proportions", "epochs_by_source")}
 
     return Step("tokens", (corpus, tokenizer), (out,), _json(config), action)
