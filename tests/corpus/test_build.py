@@ -31,7 +31,7 @@ def library(stdlib: Path) -> Path:
 def test_the_corpus_is_three_parquet_files_and_their_statistics(library: Path, tmp_path: Path) -> None:
     stats = build_corpus(SMALL, tmp_path / "corpus", seed=1, stdlib=library)
     assert json.loads((tmp_path / "corpus" / "stats.json").read_text()) == stats
-    kept = {split: read_documents(tmp_path / "corpus" / f"{split}.parquet") for split in SPLITS}
+    kept = {split: list(read_documents(tmp_path / "corpus" / f"{split}.parquet")) for split in SPLITS}
     assert stats["documents"] == sum(len(documents) for documents in kept.values())
     assert stats["by_split"]["test"]["bytes"] == sum(len(document.text.encode()) for document in kept["test"])
     assert {unit_of(document) for document in kept["validation"] if not document.keys} == {"struct"}

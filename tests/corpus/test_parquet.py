@@ -13,15 +13,15 @@ DOCUMENTS = [Document("1", "docs", "text\twith ünïcode\n", "m.n"), Document("2
 
 def test_documents_come_back_as_they_were(tmp_path: Path) -> None:
     write_documents(tmp_path / "train.parquet", DOCUMENTS)
-    assert read_documents(tmp_path / "train.parquet") == DOCUMENTS
+    assert list(read_documents(tmp_path / "train.parquet")) == DOCUMENTS
 
 
 def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.parquet does not exist"):
-        read_documents(tmp_path / "gone.parquet")
+        list(read_documents(tmp_path / "gone.parquet"))
     (tmp_path / "text.parquet").write_text("not parquet")
     with pytest.raises(UserError, match=r"text\.parquet is not a parquet file"):
-        read_documents(tmp_path / "text.parquet")
+        list(read_documents(tmp_path / "text.parquet"))
     pq.write_table(pa.table({"id": [1, 2]}), tmp_path / "other.parquet")
     with pytest.raises(UserError, match=r"other\.parquet is no corpus file: it has id where"):
-        read_documents(tmp_path / "other.parquet")
+        list(read_documents(tmp_path / "other.parquet"))

@@ -1,6 +1,7 @@
 """Documents in parquet files, with a schema that is stated and never guessed from the data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,16 +23,19 @@ _ROW_GROUP = 1_000
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> None:
-    """Write documents as zstd parquet, a thousand a row group."""
-    columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
-    for document in documents:
-        for name, values in columns.items():
-            values.append(list(document.keys) if name == "keys" else getattr(document, name))
-    pq.write_table(pa.table(columns, schema=SCHEMA), path, compression="zstd", row_group_size=_ROW_GROUP)
+    """Write documents as zstd parquet, a thousand a row group; no more of them are held in memory."""
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as file:
+        rest = iter(documents)
+        while batch := list(islice(rest, _ROW_GROUP)):
+            columns = {
+                name: [list(document.keys) if name == "keys" else getattr(document, name) for document in batch]
+                for name in SCHEMA.names
+            }
+            file.write_table(pa.table(columns, schema=SCHEMA), row_group_size=_ROW_GROUP)
 
 
-def read_documents(path: Path) -> list[Document]:
-    """Read what `write_documents` wrote.
+def read_documents(path: Path) -> Iterator[Document]:
+    """Read what `write_documents` wrote, one after the other; a row group is held in memory.
 
     Raises:
         UserError: when the file is missing, is not parquet or has other columns.
@@ -46,5 +50,6 @@ def read_documents(path: Path) -> list[Document]:
         if not file.schema_arrow.equals(SCHEMA):
             columns = ", ".join(file.schema_arrow.names)
             raise UserError(f"{path} is no corpus file: it has {columns} where {', '.join(SCHEMA.names)} belong.")
-        rows = file.read().to_pylist()
-    return [Document(**row | {"keys": tuple(row["keys"])}) for row in rows]
+        for group in range(file.num_row_groups):
+            for row in file.read_row_group(group, use_threads=False).to_pylist():
+                yield Document(**row | {"keys": tuple(row["keys"])})

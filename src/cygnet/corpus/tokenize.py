@@ -34,7 +34,7 @@ def build_tokens(
         UserError: when the proportions don't sum to 1 or name a source the corpus lacks, or a file can't be read.
     """
     encoder = Tokenizer.load(tokenizer)
-    splits = {split: _encode(encoder, read_documents(corpus / f"{split}.parquet")) for split in SPLITS}
+    splits = {split: _encode(encoder, list(read_documents(corpus / f"{split}.parquet"))) for split in SPLITS}
     names = sorted({source for by_source in splits.values() for source in by_source})
     train = splits.pop("train")
     lengths = {source: [len(document.ids) for document in documents] for source, documents in train.items()}

@@ -52,7 +52,7 @@ def test_every_text_is_kept_or_dropped_by_a_named_rule(source: Callable[..., Pat
 def test_what_is_kept_is_what_a_recipe_trains_on(source: Callable[..., Path]) -> None:
     path = source()
     stats, _ = run(path)
-    splits = {name: read_documents(path.parent / "corpus" / f"{name}.parquet") for name in stats["by_split"]}
+    splits = {name: list(read_documents(path.parent / "corpus" / f"{name}.parquet")) for name in stats["by_split"]}
     assert sum(map(len, splits.values())) == stats["kept"] == 120
     assert all(splits.values())
     addresses = [{document.origin for document in found} for found in splits.values()]
