@@ -57,7 +57,7 @@ def test_a_pick_is_loaded_as_the_technique_that_was_measured(finished, adder) ->
         ("technique = 1", "it holds no technique"),
         ('[technique]\nis = "Chat"', "it holds no technique"),
         ('[technique]\nis = "Vot"', "Did you mean Vote?"),
-        ("x =", "is no setting"),
+        ("x =", "can't be read as TOML: Invalid value"),
     ],
 )
 def test_what_the_lab_did_not_write_is_refused(text: str, message: str, adder, tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ def test_a_circle_of_extends_is_named(tmp_path: Path) -> None:
     [
         ('extends = "nowhere.toml"\n', r"mine\.toml: extends: there is no recipe 'nowhere.toml'"),
         ("extends = 3\n", r"mine\.toml: extends: should be one recipe's name"),
-        ("depth = \n", r"mine\.toml can't be read as a recipe: Invalid value \(at line 1"),
-        ("depth = 1\ndepth = 2\n", r"mine\.toml can't be read as a recipe"),
+        ("depth = \n", r"mine\.toml can't be read as TOML: Invalid value \(at line 1"),
+        ("depth = 1\ndepth = 2\n", r"mine\.toml can't be read as TOML"),
     ],
 )
 def test_a_bad_file_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -66,8 +66,14 @@ def test_a_bad_file_is_named(tmp_path: Path, text: str, message: str) -> None:
 
 def test_a_binary_file_is_no_recipe(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="can't be read as a recipe"):
+    with pytest.raises(UserError, match="can't be read as TOML"):
         settings(tmp_path / "mine.toml")
+
+
+def test_a_saved_recipe_that_is_no_object_is_told(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text("[1]")
+    with pytest.raises(UserError, match=r"recipe\.json is no recipe: a recipe is an object"):
+        settings(tmp_path)
 
 
 def test_a_recipe_that_is_not_there_gets_a_hint() -> None:

@@ -1,7 +1,6 @@
 """The picks as files: a program that people run and read, and the same setting as data."""
 
 import textwrap
-import tomllib
 from pathlib import Path
 
 from cygnet.errors import UserError
@@ -11,7 +10,7 @@ from cygnet.lab.measure import Measured
 from cygnet.lab.setting import from_data, imports, to_code
 from cygnet.lm.base import LanguageModel
 from cygnet.page.formats import number, percent
-from cygnet.settings.toml import to_toml
+from cygnet.settings.toml import read_toml, to_toml
 from cygnet.techniques.base import Technique
 
 _PROGRAM = '''"""{title}
@@ -57,12 +56,10 @@ def load_technique(path: Path, lm: LanguageModel) -> Technique:
     Such a file is a program: it may name a Python function of its writer's, which is run. Open none that
     you don't trust. Raises UserError when the file is missing or is none of the lab's.
     """
+    table = read_toml(path)
     try:
-        setting = tomllib.loads(path.read_text(encoding="utf-8"))["technique"]
-        technique = from_data(setting, lm)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError, ValueError) as error:
+        technique = from_data(table["technique"], lm)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{path} is no setting that `cygnet lab` wrote: {error}") from error
     except UserError as error:
         raise UserError(f"{path}: {error}") from error

@@ -1,16 +1,15 @@
 """A task file, read and checked: everything that the lab needs but the model."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cygnet.errors import UserError
 from cygnet.lab.checks import Check, make_check
 from cygnet.lab.config import TaskConfig
 from cygnet.lab.equipment import IndexFile, find_index
 from cygnet.lab.items import Split, read_items, split
-from cygnet.settings.layers import Layer, Table, parse_override
+from cygnet.settings.layers import Layer, parse_override
+from cygnet.settings.toml import read_toml
 from cygnet.settings.validate import validate
 
 
@@ -36,20 +35,9 @@ def load_task(path: Path, overrides: Sequence[str] = ()) -> Task:
     Raises:
         UserError: listing every mistake in the settings, or every broken row of the examples.
     """
-    layers = [Layer(str(path), {"name": path.stem, **_read(path)}), *map(parse_override, overrides)]
+    layers = [Layer(str(path), {"name": path.stem, **read_toml(path)}), *map(parse_override, overrides)]
     config = validate(TaskConfig, layers)
     check = make_check(config.check, path.parent)
     items = read_items(path.parent / config.examples, config.columns, check)
     index = find_index(path.parent / config.asking.index) if config.asking.index else None
     return Task(config, check, split(items, config.items, config.seed, config.asking.shots), index)
-
-
-def _read(path: Path) -> Table:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist.") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path} is a folder: name the task file in it.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read as TOML: {error}") from error

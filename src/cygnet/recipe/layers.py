@@ -1,14 +1,14 @@
 """Where a recipe's settings come from: TOML files that extend one another, then `key=value` on the command line."""
 
 import difflib
-import json
-import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from cygnet.errors import UserError
+from cygnet.files import read_json
 from cygnet.settings.layers import Layer, Table, parse_override
+from cygnet.settings.toml import read_toml
 
 _PRESETS = Path(str(resources.files("cygnet.recipe"))) / "presets"
 
@@ -65,12 +65,9 @@ def _locate(recipe: str, folder: Path, named_in: Path | None = None) -> Path:
 
 
 def _read_table(path: Path) -> Table:
-    try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix != ".json":
-            return tomllib.loads(text)
-        saved = json.loads(text)
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read as a recipe: {error}") from error
-    saved.pop("hash", None)
-    return dict(saved)
+    if path.suffix != ".json":
+        return read_toml(path)
+    saved = read_json(path)
+    if not isinstance(saved, dict):
+        raise UserError(f"{path} is no recipe: a recipe is an object of settings.")
+    return {key: value for key, value in saved.items() if key != "hash"}

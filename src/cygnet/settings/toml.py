@@ -1,10 +1,29 @@
-"""Write TOML: the standard library only reads it."""
+"""Read TOML with every mistake told, and write it: the standard library only reads."""
 
 import json
 import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
+from cygnet.errors import UserError
+from cygnet.settings.layers import Table
+
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def read_toml(path: Path) -> Table:
+    """Parse one TOML file. Raises UserError naming the file when it is missing, can't be read or is malformed."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist.") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder: name the .toml file in it.") from error
+    except (NotADirectoryError, PermissionError) as error:
+        raise UserError(f"{path} can't be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:  # TOML's and UTF-8's errors; numbers or brackets without end
+        raise UserError(f"{path} can't be read as TOML: {error}") from error
 
 
 def to_toml(table: dict[str, Any]) -> str:

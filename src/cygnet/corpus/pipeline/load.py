@@ -1,12 +1,11 @@
 """Reading `corpus.toml`."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from cygnet.corpus.pipeline.config import CorpusRecipe
-from cygnet.errors import UserError
-from cygnet.settings.layers import Layer, Table, parse_override
+from cygnet.settings.layers import Layer, parse_override
+from cygnet.settings.toml import read_toml
 from cygnet.settings.validate import validate
 
 
@@ -16,15 +15,4 @@ def load_corpus_recipe(path: Path, overrides: Sequence[str] = ()) -> CorpusRecip
     Raises:
         UserError: when the file can't be read, or listing every mistake in it.
     """
-    return validate(CorpusRecipe, [Layer(str(path), _read(path)), *map(parse_override, overrides)])
-
-
-def _read(path: Path) -> Table:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist.") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path} is a folder: name the corpus.toml in it.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read as TOML: {error}") from error
+    return validate(CorpusRecipe, [Layer(str(path), read_toml(path)), *map(parse_override, overrides)])
