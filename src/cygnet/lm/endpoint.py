@@ -131,11 +131,10 @@ class EndpointModel(LanguageModel):
         return streamed_reply(asked, "".join(written), choices, usage)
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
-        """Each continuation as the reply to its prompt, with the log-probability of each of its tokens.
+        """See `LanguageModel.score`; a server may tell fewer than `top` tokens.
 
-        top: how many of the likeliest tokens are told in each place, where the server tells as many. A token that
-        begins in the prompt and ends in the continuation belongs to the continuation. Raises UserError for messages,
-        whose template only the server knows, and where the server can't tell.
+        A token that begins in the prompt and ends in the continuation belongs to the continuation. Raises UserError
+        also for messages, whose template only the server knows.
         """
         check_top(top)
         if not all(isinstance(prompt, str) for prompt in prompts):

@@ -89,11 +89,9 @@ class LocalModel(LanguageModel):
         return self._reply(completion, usage, sampling.logprobs is not None)
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str], top: int = 0) -> list[Reply]:
-        """Each continuation as the reply to its prompt, with the log-probability of each of its tokens.
+        """See `LanguageModel.score`. Where nothing at all precedes a token, its log-probability is NaN.
 
-        top: how many of the likeliest tokens are told in each place. Where nothing at all precedes a token, its
-        log-probability is NaN, and there are none. Raises ContextError when prompt and continuation together are
-        longer than the model's context.
+        Raises ContextError when prompt and continuation together are longer than the model's context.
         """
         check_top(top)
         began = time.perf_counter()
