@@ -9,7 +9,7 @@ from cygnet.errors import UserError
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
 TRAIN = [
-    Document("docs:a.f", "docs", f"a.f()\n\n{WORDS}", "a.inner"),
+    Document("docs:a.f", "docs", f"a.f()\n\n{WORDS}", "a"),
     Document("code:a.f", "code", "def f():\n    return 1", "a"),
     Document("tasks:0", "tasks", f"Q: what is 1 + 1? {WORDS}\nA: 2", "addition", ("addition 1 1",)),
 ]
@@ -33,7 +33,7 @@ def test_clean_sides_pass_and_say_what_was_compared() -> None:
 @pytest.mark.parametrize(
     ("leak", "named"),
     [
-        (replace(HELDOUT[0], origin="a.other"), "modules are also in training: a."),
+        (replace(HELDOUT[0], origin="a"), "modules or pages are also in training: a."),
         (replace(HELDOUT[1], keys=("addition 3 3", "addition 1 1")), "exercises are also in training: addition 1 1."),
         (replace(TRAIN[1], id="code:c", origin="c"), "texts are also in training: code:c = code:a.f."),
         (

@@ -83,6 +83,32 @@ def test_a_dropped_text_does_not_take_its_duplicate_along(source: Callable[..., 
     assert stats["by_source"]["swans"]["dropped"] == {"gopher_too_few_words": 2}
 
 
+def test_a_source_may_have_rules_of_its_own(source: Callable[..., Path]) -> None:
+    path = source('[quality]\npreset = "gopher"\nby_source = {notes = "none"}\n')
+    (path.parent / "notes.jsonl").write_text(json.dumps({"text": "Too short."}) + "\n")
+    notes = "sources.notes={kind='jsonl', path='notes.jsonl'}"
+    stats, _ = run(path, notes)
+    assert stats["by_source"]["notes"]["kept"] == 1
+    with pytest.raises(UserError, match=r"notes: none of its 1 texts is kept.*gopher_too_few_words"):
+        run(path, notes, "quality.by_source={}")
+    with pytest.raises(UserError, match="there is no source 'note'"):
+        run(path, notes, "quality.by_source={note='none'}")
+
+
+def test_what_belongs_together_is_held_out_together(source: Callable[..., Path]) -> None:
+    path = source()
+    rows = [{"text": f"Page {number} of a book.", "book": f"book {number % 50}"} for number in range(500)]
+    (path.parent / "books.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = "columns={text='text', unit='book'}"
+    run(path, f"sources.books={{kind='jsonl', path='books.jsonl', {columns}}}", "heldout=0.1", "dedup.near=false")
+    splits = [
+        {row.origin for row in read_documents(path.parent / "corpus" / f"{split}.parquet") if row.source == "books"}
+        for split in ("train", "validation", "test")
+    ]
+    assert all(splits)
+    assert sum(map(len, splits)) == len(set.union(*splits)) == 50
+
+
 def test_a_changed_rule_measures_nothing_again(source: Callable[..., Path]) -> None:
     short = (
         "The old swan swims over the calm lake, and people have bread for that bird in spring.\n"

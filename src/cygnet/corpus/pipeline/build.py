@@ -75,14 +75,24 @@ def _check(recipe: CorpusRecipe, base: Path) -> None:
     if recipe.weights and set(recipe.weights) != set(recipe.sources):
         names = ", ".join(sorted(set(recipe.weights) ^ set(recipe.sources)))
         raise UserError(f"weights: every source has one, or none has. Look at: {names}.")
-    if recipe.bounds and recipe.quality.preset is None:
+    if unknown := sorted(set(recipe.quality.by_source) - set(recipe.sources)):
+        raise UserError(
+            f"quality.by_source: there is no source {unknown[0]!r}. There are: {', '.join(recipe.sources)}."
+        )
+    used = {chosen for source in recipe.sources if (chosen := recipe.preset_of(source))}
+    if recipe.bounds and not used:
         raise UserError("bounds changes the rules of a preset: say which, as quality.preset.")
-    if recipe.quality.preset:
-        with_bounds(preset(recipe.quality.preset).rules, bounds_of(recipe))
+    with_bounds([rule for chosen in sorted(used) for rule in preset(chosen).rules], _bounds(recipe))
 
 
-def bounds_of(recipe: CorpusRecipe) -> dict[str, float | None]:
-    """The changed bounds; None is a rule that is off."""
+def bounds_of(recipe: CorpusRecipe, source: str) -> dict[str, float | None]:
+    """The changed bounds of the rules that hold for a source; None is a rule that is off."""
+    chosen = recipe.preset_of(source)
+    names = {rule.name for rule in preset(chosen).rules} if chosen else ()
+    return {name: bound for name, bound in _bounds(recipe).items() if name in names}
+
+
+def _bounds(recipe: CorpusRecipe) -> dict[str, float | None]:
     return {name: None if bound == "off" else float(bound) for name, bound in recipe.bounds.items()}
 
 
@@ -140,25 +150,32 @@ class _Pipeline:
         index, fingerprints = self._index()
         judged = {
             "fingerprints": fingerprints,
-            "preset": recipe.quality.preset,
-            "bounds": bounds_of(recipe),
             "quality": recipe.quality.least,
             "languages": list(recipe.language.keep),
             "score": recipe.language.least,
         }
         verdicts = self._stage(
-            [Task("judge", (path, *index), self._beside(path, "verdicts"), judged) for path in tagged]
+            [
+                Task("judge", (path, *index), self._beside(path, "verdicts"), judged | self._rules(path))
+                for path in tagged
+            ]
         )
         again = {"exact": dedup.exact, "near": dedup.near, "tagged": tagged, "verdicts": verdicts}
         (duplicates,) = self._stage([Task("duplicates", (*tagged, *verdicts), self._work("duplicates.parquet"), again)])
-        last = {"preset": recipe.quality.preset, "pii": list(recipe.pii)}
         documents = self._stage(
             [
-                Task("finish", (tag, verdict, duplicates), self._document(tag), last | {"number": number})
+                Task("finish", (tag, verdict, duplicates), self._document(tag), self._last(tag) | {"number": number})
                 for number, (tag, verdict) in enumerate(zip(tagged, verdicts, strict=True))
             ]
         )
         return [Path(path) for path in documents]
+
+    def _rules(self, shard: str) -> dict[str, Any]:
+        source = _source_of(shard)
+        return {"preset": self.recipe.preset_of(source), "bounds": bounds_of(self.recipe, source)}
+
+    def _last(self, shard: str) -> dict[str, Any]:
+        return {"preset": self.recipe.preset_of(_source_of(shard)), "pii": list(self.recipe.pii)}
 
     def said(self, outputs: Sequence[Path]) -> list[dict[str, Any]]:
         """The manifests of these outputs."""
@@ -214,12 +231,15 @@ class _Pipeline:
         return str(self.out / "work" / name)
 
     def _beside(self, path: str, stage: str, suffix: str = ".parquet") -> str:
-        source = Path(path)
-        return self._work(f"{stage}/{source.parent.name}/{source.stem}{suffix}")
+        return self._work(f"{stage}/{_source_of(path)}/{Path(path).stem}{suffix}")
 
     def _document(self, tagged: str) -> str:
-        source = Path(tagged)
-        return str(self.out / "documents" / source.parent.name / source.name)
+        return str(self.out / "documents" / _source_of(tagged) / Path(tagged).name)
+
+
+def _source_of(shard: str) -> str:
+    """The name of the source that a shard, of whatever stage, is of."""
+    return Path(shard).parent.name
 
 
 def default_workers() -> int:

@@ -10,6 +10,8 @@ from cygnet.corpus.pii import Kind
 from cygnet.corpus.reading.config import Source
 from cygnet.settings.section import Section
 
+Preset = Literal["gopher", "c4", "fineweb-paper", "fineweb-code"]
+
 
 class LanguageConfig(Section):
     """Which languages stay."""
@@ -21,9 +23,10 @@ class LanguageConfig(Section):
 class QualityConfig(Section):
     """Which texts are good enough. Everything is measured whatever is asked for, so changing this costs little."""
 
-    preset: Annotated[
-        Literal["gopher", "c4", "fineweb-paper", "fineweb-code"] | None, Field(description="rules; none if not given")
-    ] = None
+    preset: Annotated[Preset | None, Field(description="rules; none if not given")] = None
+    by_source: Annotated[
+        dict[str, Preset | Literal["none"]], Field(description="other rules for a source, by its name")
+    ] = {}  # noqa: RUF012
     filter: Annotated[str | None, Field(description="folder of a filter that `train_filter` learned")] = None
     least: Annotated[float, Field(ge=0, le=1, description="score of the learned filter that a text must have")] = 0.5
 
@@ -47,14 +50,9 @@ class ExtractionConfig(Section):
     main_content: Annotated[bool, Field(description="without navigation, headers and footers")] = True
 
 
-class CorpusRecipe(Section):
-    """A whole corpus.toml."""
+class Rules(Section):
+    """How texts are taken out of pages, which stay, and what is changed in them."""
 
-    sources: Annotated[dict[str, Source], Field(min_length=1, description="by name: letters, digits, - and _")]
-    weights: Annotated[
-        dict[str, Annotated[float, Field(gt=0)]],
-        Field(description="a source's share, which sum to 1; by size if empty"),
-    ] = {}  # noqa: RUF012
     extraction: ExtractionConfig = ExtractionConfig()
     language: LanguageConfig = LanguageConfig()
     quality: QualityConfig = QualityConfig()
@@ -67,6 +65,21 @@ class CorpusRecipe(Section):
         dict[str, str], Field(description="files of evaluation questions by task: texts that share 13 words go")
     ] = {}  # noqa: RUF012
     pii: Annotated[tuple[Kind, ...], Field(description="what is replaced by a placeholder")] = ()
+
+    def preset_of(self, source: str) -> Preset | None:
+        """Which quality rules hold for a source."""
+        chosen = self.quality.by_source.get(source, self.quality.preset)
+        return None if chosen == "none" else chosen
+
+
+class CorpusRecipe(Rules):
+    """A whole corpus.toml."""
+
+    sources: Annotated[dict[str, Source], Field(min_length=1, description="by name: letters, digits, - and _")]
+    weights: Annotated[
+        dict[str, Annotated[float, Field(gt=0)]],
+        Field(description="a source's share, which sum to 1; by size if empty"),
+    ] = {}  # noqa: RUF012
     heldout: Annotated[float, Field(gt=0, lt=0.5, description="share of pages each for validation and test")] = 0.02
 
     @field_validator("sources")
