@@ -72,4 +72,15 @@ class HubSource(_Rows):
     revision: Annotated[str | None, Field(description="a commit, so that it never changes")] = None
 
 
-Source = Annotated[WarcSource | FolderSource | JsonlSource | ParquetSource | HubSource, Field(discriminator="kind")]
+class PythonSource(BaseModel):
+    """The documentation, or the code, of the Python that cygnet runs in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["python"]
+    part: Annotated[Literal["docs", "code"], Field(description="docstrings and the language reference, or definitions")]
+
+
+Source = Annotated[
+    WarcSource | FolderSource | JsonlSource | ParquetSource | HubSource | PythonSource, Field(discriminator="kind")
+]

@@ -1,5 +1,6 @@
 """A source in shards, each read by itself, in any process."""
 
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,14 @@ from cygnet.corpus.reading.config import (
     HubSource,
     JsonlSource,
     ParquetSource,
+    PythonSource,
     Source,
     WarcSource,
 )
 from cygnet.corpus.reading.files import find_files
 from cygnet.corpus.reading.folder import read_file
 from cygnet.corpus.reading.hub import read_dataset
+from cygnet.corpus.reading.python import read_python
 from cygnet.corpus.records import Record, Skipped
 from cygnet.errors import UserError
 
@@ -37,13 +40,16 @@ class Shard:
 def list_shards(config: Source, base: Path) -> list[Shard]:
     """The shards of a source in a fixed order; relative paths begin at `base`.
 
-    A file is a shard, and so are up to 1,000 files or 64 MiB of a folder, and a data set of the hub.
+    A file is a shard, and so are up to 1,000 files or 64 MiB of a folder, a data set of the hub, and a part of the
+    installed Python, whose name says which version it is of.
 
     Raises:
         UserError: when a path names nothing.
     """
     if isinstance(config, HubSource):
         return [Shard(f"{config.dataset}/{config.subset or 'default'}/{config.split}", (), 0)]
+    if isinstance(config, PythonSource):
+        return [Shard(f"python-{platform.python_version()}/{config.part}", (), 0)]
     files = find_files(config.path, base, _SUFFIXES.get(config.kind, ()))
     groups = _grouped(files) if isinstance(config, FolderSource) else [[file] for file in files]
     return [Shard(_name(group[0], base), tuple(group), sum(_size(file) for file in group)) for group in groups]
@@ -57,7 +63,15 @@ def read_shard(source: str, config: Source, shard: Shard, extract: Extract) -> I
     """
     if isinstance(config, HubSource):
         yield from read_dataset(source, config)
-        return
+    elif isinstance(config, PythonSource):
+        yield from read_python(source, config)
+    else:
+        yield from _read_files(source, config, shard, extract)
+
+
+def _read_files(
+    source: str, config: WarcSource | FolderSource | JsonlSource | ParquetSource, shard: Shard, extract: Extract
+) -> Iterator[Record | Skipped]:
     for path in shard.paths:
         if not path.is_file():
             raise UserError(f"{path} has gone since the source was listed. Start again.")
