@@ -1,12 +1,8 @@
 """The version of the code that a step runs: edit a step's code and it is done again, edit another's and it is not."""
 
-import hashlib
-from functools import cache
-from pathlib import Path
-
 import cygnet
+from cygnet.code import code_hash
 
-_PACKAGE = Path(cygnet.__file__).parent
 _STEPS = ("files.py", "recipe/steps.py")
 _DATA = (*_STEPS, "corpus", "tokens")
 _TRAINING = (*_STEPS, "tokens", "model", "training", "generation", "stages", "feedback", "corpus/tasks")
@@ -31,21 +27,4 @@ _ROOMS = {
 
 def code_version(step: str) -> str:
     """The package's version and a hash of the code that `step` uses; of the whole package for a step unknown here."""
-    return f"{cygnet.__version__}+{_hash(_ROOMS.get(step, ('.',)))}"
-
-
-@cache
-def _hash(rooms: tuple[str, ...]) -> str:
-    digest = hashlib.sha256()
-    for room in rooms:
-        for file in _files(_PACKAGE / room):
-            content = hashlib.sha256(file.read_bytes()).digest()
-            digest.update(str(file.relative_to(_PACKAGE)).encode() + content)
-    return digest.hexdigest()[:16]
-
-
-def _files(room: Path) -> list[Path]:
-    """A file, or the files below a folder that are code: not what Python compiled from it."""
-    if room.is_file():
-        return [room]
-    return sorted(path for path in room.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return f"{cygnet.__version__}+{code_hash(_ROOMS.get(step, ('.',)))}"

@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cygnet.corpus.pipeline.version import stage_version
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_aside, write_json
-
-VERSION = 1  # of what the stages do: another number makes every shard anew
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,9 @@ class Task:
         return manifest_of(Path(self.output))
 
     def fingerprint(self) -> str:
-        """Changes when an input, the stage's settings or the stages' version do."""
-        seen = [VERSION, self.stage, [_state(Path(path)) for path in self.inputs], self.told]
+        """Changes when an input, the stage's settings, its code or a parser's version do."""
+        code, inputs = stage_version(self.stage, self.told), [_state(Path(path)) for path in self.inputs]
+        seen = [code, self.stage, inputs, self.told]
         return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
 
