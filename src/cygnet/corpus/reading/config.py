@@ -72,6 +72,15 @@ class HubSource(_Rows):
     revision: Annotated[str | None, Field(description="a commit, so that it never changes")] = None
 
 
+class TextsSource(BaseModel):
+    """Plain text, cut at blank lines into documents of about 1,000 characters: .txt, .md, .rst, .py."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["texts"]
+    path: Annotated[str, Field(min_length=1, description="a folder, from the folder of corpus.toml")]
+
+
 class PythonSource(BaseModel):
     """The documentation, or the code, of the Python that cygnet runs in."""
 
@@ -82,5 +91,6 @@ class PythonSource(BaseModel):
 
 
 Source = Annotated[
-    WarcSource | FolderSource | JsonlSource | ParquetSource | HubSource | PythonSource, Field(discriminator="kind")
+    WarcSource | FolderSource | JsonlSource | ParquetSource | HubSource | TextsSource | PythonSource,
+    Field(discriminator="kind"),
 ]

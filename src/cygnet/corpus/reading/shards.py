@@ -14,12 +14,14 @@ from cygnet.corpus.reading.config import (
     ParquetSource,
     PythonSource,
     Source,
+    TextsSource,
     WarcSource,
 )
 from cygnet.corpus.reading.files import find_files
 from cygnet.corpus.reading.folder import read_file
 from cygnet.corpus.reading.hub import read_dataset
 from cygnet.corpus.reading.python import read_python
+from cygnet.corpus.reading.texts import find_texts, read_text
 from cygnet.corpus.records import Record, Skipped
 from cygnet.errors import UserError
 
@@ -48,6 +50,10 @@ def list_shards(config: Source, base: Path) -> list[Shard]:
     """
     if isinstance(config, HubSource):
         return [Shard(f"{config.dataset}/{config.subset or 'default'}/{config.split}", (), 0)]
+    if isinstance(config, TextsSource):
+        folder = (base / config.path).resolve()
+        files = find_texts(folder)
+        return [Shard(folder.as_posix(), tuple(files), sum(map(_size, files)))]
     if isinstance(config, PythonSource):
         return [Shard(f"python-{platform.python_version()}/{config.part}", (), 0)]
     files = find_files(config.path, base, _SUFFIXES.get(config.kind, ()))
@@ -65,6 +71,9 @@ def read_shard(source: str, config: Source, shard: Shard, extract: Extract) -> I
         yield from read_dataset(source, config)
     elif isinstance(config, PythonSource):
         yield from read_python(source, config)
+    elif isinstance(config, TextsSource):
+        for path in shard.paths:
+            yield from read_text(source, path, path.relative_to(shard.name).as_posix())
     else:
         yield from _read_files(source, config, shard, extract)
 
