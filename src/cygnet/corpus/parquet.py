@@ -20,6 +20,7 @@ SCHEMA = pa.schema(
     ]
 )
 _ROW_GROUP = 1_000
+_BATCH, _BUFFER = 64, 1 << 20  # documents, and bytes of a column, that are read at a time
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> None:
@@ -34,14 +35,19 @@ def write_documents(path: Path, documents: Iterable[Document]) -> None:
             file.write_table(pa.table(columns, schema=SCHEMA), row_group_size=_ROW_GROUP)
 
 
-def read_documents(path: Path) -> Iterator[Document]:
-    """Read what `write_documents` wrote, one after the other; a row group is held in memory.
+def read_documents(path: Path) -> list[Document]:
+    """Read what `write_documents` wrote.
 
     Raises:
-        UserError: when the file is missing, is not parquet or has other columns.
+        UserError: when the file is missing, is not parquet, has other columns or is damaged.
     """
+    return list(stream_documents(path))
+
+
+def stream_documents(path: Path) -> Iterator[Document]:
+    """`read_documents`, with few documents in memory at a time."""
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist. Build the corpus first.") from error
     except pa.ArrowInvalid as error:
@@ -50,6 +56,9 @@ def read_documents(path: Path) -> Iterator[Document]:
         if not file.schema_arrow.equals(SCHEMA):
             columns = ", ".join(file.schema_arrow.names)
             raise UserError(f"{path} is no corpus file: it has {columns} where {', '.join(SCHEMA.names)} belong.")
-        for group in range(file.num_row_groups):
-            for row in file.read_row_group(group, use_threads=False).to_pylist():
-                yield Document(**row | {"keys": tuple(row["keys"])})
+        try:
+            for batch in file.iter_batches(_BATCH, use_threads=False):
+                for row in batch.to_pylist():
+                    yield Document(**row | {"keys": tuple(row["keys"])})
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"{path} is damaged: {error}. Build the corpus again.") from error
