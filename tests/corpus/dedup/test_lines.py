@@ -1,6 +1,9 @@
 """Lines on most of a host's pages go, by host; code, brackets and small hosts keep theirs."""
 
+import tracemalloc
 from pathlib import Path
+
+import numpy as np
 
 from cygnet.corpus.dedup.lines import LineRemover, RemovedLines, page_lines, repeated_lines
 
@@ -45,3 +48,19 @@ def test_the_report_counts_by_host_with_samples(tmp_path: Path) -> None:
         removed.add(host, remover.remove(host, text)[1])
     told = removed.report()
     assert told == {"docs.example": {"lines": 80, "characters": 80 * len(MENU), "different": 1, "samples": {MENU: 80}}}
+
+
+def test_the_lines_to_remove_are_searched_where_they_are(tmp_path: Path) -> None:
+    """Every process that tags has them: no second copy, as a set would be."""
+    others = np.arange(100_000, dtype=np.uint64) << np.uint64(40)
+    repeated = np.sort(np.concatenate([others, repeated_lines([page_lines(PAGES)], tmp_path)]))
+    tracemalloc.start()
+    remover = LineRemover(repeated)
+    assert remover.remove(*PAGES[3]) == ("Page 3 says 3.\n    return x\n}", [MENU, MENU])
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held < repeated.nbytes / 10
+
+
+def test_without_repeated_lines_every_page_stays_as_it_is() -> None:
+    assert LineRemover(np.empty(0, np.uint64)).remove("h", f"{MENU}\n\n  text ") == (f"{MENU}\n\n  text ", [])
