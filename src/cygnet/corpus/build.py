@@ -1,146 +1,165 @@
-"""Stage one of a recipe: read the sources, hold out, deduplicate, check, write `corpus/`."""
+"""A recipe's corpus: the pages that were built of its sources, other corpora, and exercises; three splits, checked."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cygnet.corpus.config import CorpusConfig
-from cygnet.corpus.document import Document, Dropped
-from cygnet.corpus.holdout import SPLITS, Split, check_heldout, overlapping, split_of, unit_of
-from cygnet.corpus.own_texts import own_texts
+from cygnet.corpus.document import Document
+from cygnet.corpus.holdout import SPLITS, Split, check_heldout, overlapping
 from cygnet.corpus.parquet import read_documents, write_documents
-from cygnet.corpus.python_code import code
-from cygnet.corpus.python_docs import compiled, docstrings, topics
-from cygnet.corpus.standard_library import Module, read_modules, stdlib_folder
 from cygnet.corpus.tasks import documents as task_documents
 from cygnet.errors import UserError
-from cygnet.files import write_aside, write_json
+from cygnet.files import read_json, write_aside, write_json
 
 _SAMPLES = 3
-_OWN_NAMES = ("docs", "code", "tasks", "own")
-
-Splits = dict[Split, list[Document]]
+_OWN_NAMES = ("docs", "code", "web", "tasks", "own")
 
 
-def build_corpus(config: CorpusConfig, out: Path, seed: int, stdlib: Path | None = None) -> dict[str, Any]:
-    """Build the corpus into the folder `out`: one parquet file a split and `stats.json`, whose content is returned.
+def build_corpus(config: CorpusConfig, out: Path, seed: int, pages: Path | None = None) -> dict[str, Any]:
+    """Write the corpus to the folder `out`: one parquet file a split and `stats.json`, whose content is returned.
 
-    `stdlib` is the standard library's folder, by default the running interpreter's. Every document read is either
-    kept or counted under the rule that dropped it.
+    `pages` is what was built of `corpus.pages.pages_recipe`. Every document read is either kept or counted under the
+    rule that dropped it. Texts pass through; only what is held out stays in memory.
 
     Raises:
-        UserError: when a source can't be read, a split would be empty or something held out is in training.
+        UserError: when a corpus can't be read, a split would be empty or something held out is in training.
     """
-    dropped: dict[str, Counter[str]] = {}
-    splits: Splits = {split: [] for split in SPLITS}
-    seen: set[str] = set()
-    read = _read(config, seed, stdlib or stdlib_folder())
-    # training first: of two equal texts it is the held-out one that goes
-    for source, split, item in sorted(read, key=lambda entry: SPLITS.index(entry[1])):
-        rules = dropped.setdefault(source, Counter())
-        if isinstance(item, Dropped):
-            rules[item.rule] += 1
-        elif item.text in seen:
-            rules["duplicate"] += 1
-        else:
-            seen.add(item.text)
-            splits[split].append(item)
-    _drop_overlaps(splits, dropped)
-    for split, documents in splits.items():
-        if not documents:
-            raise UserError(f"The corpus has no {split} documents: its sources are too small. Add documents.")
-    heldout_check = check_heldout(splits["train"], splits["validation"] + splits["test"])
-    stats = _stats(splits, dropped) | {"heldout_check": heldout_check}
+    corpora = [folder for folder in (pages, Path(config.built) if config.built else None) if folder]
+    counts = _Counts()
+    for corpus in corpora:
+        counts.add_built(_stats_of(corpus))
     with write_aside(out) as folder:
         folder.mkdir()
-        for split, documents in splits.items():
-            write_documents(folder / f"{split}.parquet", documents)
+        files = {split: folder / f"{split}.parquet" for split in SPLITS}
+        seen: set[bytes] = set()
+        for split in SPLITS:  # training first: of two equal texts it is the held-out one that goes
+            read = _read(config, corpora, pages, seed, split)
+            write_documents(files[split], _first(read, seen, counts.dropped))
+        _drop_overlaps(files, counts.dropped)
+        for split in SPLITS:
+            counts.add(split, read_documents(files[split]))
+            if not counts.by_split[split]["documents"]:
+                raise UserError(f"The corpus has no {split} documents: its sources are too small. Add documents.")
+        heldout = [document for split in SPLITS if split != "train" for document in read_documents(files[split])]
+        check = check_heldout(read_documents(files["train"]), heldout)
+        samples = _samples(read_documents(files["train"]), counts)
+        stats = counts.to_json() | {"samples": samples, "heldout_check": check}
         write_json(folder / "stats.json", stats)
     return stats
 
 
-def _read(config: CorpusConfig, seed: int, stdlib: Path) -> Iterator[tuple[str, Split, Document | Dropped]]:
-    """Everything the sources hold, with the split that it belongs to."""
-    read = [*_read_python(config, stdlib)]
-    if config.text_folder is not None:
-        read += [("own", item) for item in own_texts(Path(config.text_folder))]
-    for source, item in read:
-        unit = unit_of(item) if isinstance(item, Document) else None
-        yield source, split_of(unit) if unit else "train", item
-    if config.built is not None:
-        yield from _read_built(Path(config.built))
-    if "tasks" in config.sources:
-        for split in SPLITS:
-            count = config.task_documents if split == "train" else config.heldout_task_documents
-            for document in task_documents(split, seed, count, config.families, config.drills):
-                yield "tasks", split, document
-
-
-def _read_built(corpus: Path) -> Iterator[tuple[str, Split, Document]]:
-    """What another corpus kept, in its own splits."""
+def _stats_of(corpus: Path) -> dict[str, Any]:
     if not (corpus / "stats.json").is_file():
         raise UserError(
             f"built: {corpus} is no whole corpus: it has no stats.json. Let `cygnet corpus build` end there."
         )
-    for split in SPLITS:
+    stats = read_json(corpus / "stats.json")
+    if not isinstance(stats, dict) or not isinstance(stats.get("by_source"), dict):
+        raise UserError(f"built: {corpus / 'stats.json'} is none of `cygnet corpus build`. Build the corpus again.")
+    return stats
+
+
+def _read(
+    config: CorpusConfig, corpora: Sequence[Path], pages: Path | None, seed: int, split: Split
+) -> Iterator[Document]:
+    """Everything that falls into a split."""
+    for corpus in corpora:
         for document in read_documents(corpus / f"{split}.parquet"):
-            if document.source in _OWN_NAMES:
+            if corpus != pages and document.source in _OWN_NAMES:
                 names = ", ".join(_OWN_NAMES)
                 raise UserError(f"{corpus} has a source called {document.source!r}: {names} are taken. Rename it.")
-            yield document.source, split, document
+            yield document
+    if "tasks" in config.sources:
+        count = config.task_documents if split == "train" else config.heldout_task_documents
+        yield from task_documents(split, seed, count, config.families, config.drills)
 
 
-def _read_python(config: CorpusConfig, stdlib: Path) -> Iterator[tuple[str, Document | Dropped]]:
-    wanted = [source for source in ("docs", "code") if source in config.sources]
-    if not wanted:
-        return
-    for module in read_modules(stdlib):
-        for source in wanted:
-            if isinstance(module, Module):
-                extracted: Iterable[Document | Dropped] = docstrings(module) if source == "docs" else code(module)
-                yield from ((source, item) for item in extracted)
-            else:
-                yield source, module
-    if "docs" in wanted:
-        yield from (("docs", item) for item in compiled())
-        yield from (("docs", item) for item in topics(stdlib))
+Dropped = dict[str, Counter[str]]  # by source and rule
 
 
-def _drop_overlaps(splits: Splits, dropped: dict[str, Counter[str]]) -> None:
+def _first(documents: Iterable[Document], seen: set[bytes], dropped: Dropped) -> Iterator[Document]:
+    """The first of equal texts."""
+    for document in documents:
+        digest = hashlib.blake2b(document.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest in seen:
+            dropped.setdefault(document.source, Counter())["duplicate"] += 1
+        else:
+            seen.add(digest)
+            yield document
+
+
+def _drop_overlaps(files: Mapping[Split, Path], dropped: Dropped) -> None:
     """Take out of validation and test what shares a passage with training, and count it."""
-    shared = overlapping(splits["train"], splits["validation"] + splits["test"])
-    for split in ("validation", "test"):
-        for document in splits[split]:
-            dropped[document.source]["overlaps_training"] += document.id in shared
-        splits[split] = [document for document in splits[split] if document.id not in shared]
+    heldout = {split: list(read_documents(path)) for split, path in files.items() if split != "train"}
+    everything = [document for documents in heldout.values() for document in documents]
+    shared = overlapping(read_documents(files["train"]), everything)
+    for split, documents in heldout.items():
+        for document in documents:
+            if document.id in shared:
+                dropped.setdefault(document.source, Counter())["overlaps_training"] += 1
+        write_documents(files[split], [document for document in documents if document.id not in shared])
 
 
-def _stats(splits: Splits, dropped: dict[str, Counter[str]]) -> dict[str, Any]:
-    by_split = {split: _size(documents) for split, documents in splits.items()}
-    everything = [document for documents in splits.values() for document in documents]
-    by_source = {}
-    for source, rules in dropped.items():
-        kept = [document for document in everything if document.source == source]
-        by_source[source] = {
-            **_size(kept),
-            "read": len(kept) + rules.total(),
-            "dropped": {rule: count for rule, count in sorted(rules.items()) if count},
-            "splits": {
-                split: _size(document for document in documents if document.source == source)
-                for split, documents in splits.items()
-            },
-        }
-    samples = {source: _samples([d for d in splits["train"] if d.source == source]) for source in dropped}
-    return {**_size(everything), "by_split": by_split, "by_source": by_source, "samples": samples}
+@dataclass
+class _Counts:
+    """Documents and bytes by split and source, and what was dropped."""
+
+    by_split: dict[Split, dict[str, int]] = field(default_factory=dict)
+    by_source: dict[str, dict[Split, dict[str, int]]] = field(default_factory=dict)
+    dropped: Dropped = field(default_factory=dict)
+
+    def add_built(self, stats: Mapping[str, Any]) -> None:
+        """What another corpus said of its sources: nothing that it dropped is forgotten."""
+        for source, found in stats["by_source"].items():
+            self.dropped.setdefault(source, Counter()).update({**found["skipped"], **found["dropped"]})
+
+    def add(self, split: Split, documents: Iterable[Document]) -> None:
+        """Count a split."""
+        of_split = self.by_split.setdefault(split, {"documents": 0, "bytes": 0})
+        for document in documents:
+            empty = {name: {"documents": 0, "bytes": 0} for name in SPLITS}
+            of_source = self.by_source.setdefault(document.source, empty)[split]
+            size = len(document.text.encode("utf-8", "surrogatepass"))
+            for count in (of_split, of_source):
+                count["documents"] += 1
+                count["bytes"] += size
+
+    def to_json(self) -> dict[str, Any]:
+        """As stats.json has it."""
+        by_source = {}
+        for source, splits in self.by_source.items():
+            rules = self.dropped.get(source, Counter())
+            kept = _sum(splits.values())
+            by_source[source] = {
+                **kept,
+                "read": kept["documents"] + rules.total(),
+                "dropped": {rule: count for rule, count in sorted(rules.items()) if count},
+                "splits": splits,
+            }
+        return {**_sum(self.by_split.values()), "by_split": self.by_split, "by_source": by_source}
 
 
-def _size(documents: Iterable[Document]) -> dict[str, int]:
-    sizes = [len(document.text.encode()) for document in documents]
-    return {"documents": len(sizes), "bytes": sum(sizes)}
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total = Counter({"documents": 0, "bytes": 0})
+    for count in counts:
+        total.update(count)
+    return dict(total)
 
 
-def _samples(documents: list[Document]) -> list[dict[str, str]]:
-    """A few documents spread evenly over a source, for people to look at."""
-    places = [len(documents) * (2 * number + 1) // (2 * _SAMPLES) for number in range(_SAMPLES)]
-    return [{"id": documents[place].id, "text": documents[place].text} for place in sorted(set(places)) if documents]
+def _samples(train: Iterable[Document], counts: _Counts) -> dict[str, list[dict[str, str]]]:
+    """A few documents spread evenly over each source, for people to look at."""
+    wanted = {}
+    for source, splits in counts.by_source.items():
+        size = splits["train"]["documents"]
+        wanted[source] = {size * (2 * number + 1) // (2 * _SAMPLES) for number in range(_SAMPLES)}
+    samples: dict[str, list[dict[str, str]]] = {source: [] for source in wanted}
+    place = Counter[str]()
+    for document in train:
+        if place[document.source] in wanted[document.source]:
+            samples[document.source].append({"id": document.id, "text": document.text})
+        place[document.source] += 1
+    return samples

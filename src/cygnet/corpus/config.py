@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Source = Literal["docs", "code", "tasks"]
+from cygnet.corpus.pipeline.config import Rules
+
+Source = Literal["docs", "code", "web", "tasks"]
 Family = Literal[
     "addition",
     "lists",
@@ -21,10 +23,8 @@ Family = Literal[
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 
-class CorpusConfig(BaseModel):
-    """Sources, how many exercise sheets to generate, and optionally a folder of the user's own documents."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class CorpusConfig(Rules):
+    """Sources, what becomes of their texts, and how many exercise sheets to generate."""
 
     sources: Annotated[tuple[Source, ...], Field(description="built-in sources")] = ("docs", "code", "tasks")
     task_documents: Annotated[int, Field(ge=1, description="exercise sheets generated for training")] = 20_000

@@ -9,6 +9,7 @@ _TRAINING = (*_STEPS, "tokens", "model", "training", "generation", "stages", "fe
 
 # What decides the outputs of each step. Left out is what only talks to the user: cli, errors, how runs are kept.
 _ROOMS = {
+    "pages": _DATA,
     "corpus": _DATA,
     "tokenizer": _DATA,
     "tokens": _DATA,

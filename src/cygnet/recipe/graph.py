@@ -8,6 +8,7 @@ from cygnet.recipe.steps import (
     comparisons_step,
     conversations_step,
     corpus_step,
+    pages_step,
     pretrain_step,
     rank_step,
     report_step,
@@ -20,19 +21,25 @@ from cygnet.recipe.steps import (
 
 
 def recipe_steps(recipe: Recipe, run: Path) -> list[Step]:
-    """corpus → tokenizer → tokens → pretrain → conversations → sft → comparisons → reward → rl → rank → report."""
+    """conversations → pages → corpus → tokenizer → tokens → pretrain → sft → comparisons → reward → rl → rank → report.
+
+    Conversations come first because nothing that is asked there for evaluation may be among the pages.
+    """
     corpus, tokenizer, tokens, conversations = (
         run / name for name in ("corpus", "tokenizer", "tokens", "conversations")
     )
     base, sft, reward, rl = (run / name for name in ("base", "sft", "reward", "rl"))
     comparisons = run / "comparisons"
     prompts, heldout = conversations / "train_prompts.jsonl", conversations / "validation_prompts.jsonl"
+    asked = {"validation": heldout, "test": conversations / "test_prompts.jsonl"}
+    pages = pages_step(recipe.corpus, asked, run / "pages")
     steps = [
-        corpus_step(recipe.corpus, corpus),
+        conversations_step(recipe.conversations, conversations),
+        *([pages] if pages else []),
+        corpus_step(recipe.corpus, run / "pages" if pages else None, corpus),
         tokenizer_step(recipe.tokenizer, recipe.tokens, corpus, tokenizer),
         tokens_step(recipe.tokens, corpus, tokenizer, tokens),
         pretrain_step(recipe.pretrain, tokens, tokenizer, base),
-        conversations_step(recipe.conversations, conversations),
         sft_step(recipe.sft, base, conversations, sft),
         comparisons_step(recipe.comparisons, sft, conversations, comparisons),
         reward_step(recipe.reward, sft, comparisons, reward),

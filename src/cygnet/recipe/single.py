@@ -14,6 +14,7 @@ from cygnet.recipe.splitting import naming_rows_of, split_step
 from cygnet.recipe.steps import (
     adapt_step,
     corpus_step,
+    pages_step,
     pretrain_step,
     reward_step,
     rl_step,
@@ -30,7 +31,9 @@ def pretrain_alone(texts: Path, tokenizer: Path | None, out: Path, recipe: Recip
     out, work = _places(out, texts)
     corpus = recipe.corpus.model_copy(update={"sources": (), "text_folder": str(texts.resolve())})
     mixture = recipe.tokens.model_copy(update={"proportions": {"own": 1.0}})
-    steps = [corpus_step(corpus, work / "corpus")]
+    pages = pages_step(corpus, {}, work / "pages")
+    assert pages is not None
+    steps = [pages, corpus_step(corpus, work / "pages", work / "corpus")]
     if tokenizer is None:
         tokenizer = work / "tokenizer"
         steps.append(tokenizer_step(recipe.tokenizer, mixture, work / "corpus", tokenizer))

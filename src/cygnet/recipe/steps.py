@@ -1,6 +1,8 @@
 """What each step of a run reads, makes and depends on. The work itself is done in the rooms below."""
 
 import platform
+from array import array
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +24,47 @@ from cygnet.stages.config import (
 )
 from cygnet.training.work import Work
 
+_SPLIT_FILES = tuple(f"{split}.parquet" for split in SPLITS)
 
-def corpus_step(config: CorpusConfig, out: Path) -> Step:
-    """Documents of three splits. They depend on the standard library's version too: it is one of the sources."""
+
+def pages_step(config: CorpusConfig, evaluation: Mapping[str, Path], out: Path) -> Step | None:
+    """What there is to read, as `cygnet corpus build` takes it; None for a recipe that reads nothing.
+
+    It depends on the installed Python's version too, which is one of the sources.
+    """
+    from cygnet.corpus.pages import pages_recipe
+
+    recipe = pages_recipe(config, evaluation)
+    if recipe is None:
+        return None
+
+    def action(work: Work) -> dict[str, Any]:
+        from cygnet.corpus.pipeline.build import build
+        from cygnet.corpus.pipeline.engines.local import Local
+        from cygnet.corpus.pipeline.progress import Printed, silent
+
+        stats = build(recipe, Path.cwd(), out, Local(1), Printed() if work.progress else silent)
+        return {key: stats[key] for key in ("read", "kept", "bytes")}
+
+    named = [config.text_folder, config.quality.filter, *config.evaluation.values()]
+    inputs = (*(Path(name) for name in named if name), *evaluation.values())
+    outputs = tuple(out / name for name in (*_SPLIT_FILES, "stats.json", "documents"))
+    return Step("pages", inputs, outputs, {**_json(recipe), "python": platform.python_version()}, action)
+
+
+def corpus_step(config: CorpusConfig, pages: Path | None, out: Path) -> Step:
+    """Documents of three splits: pages, those of another corpus, and exercises."""
 
     def action(work: Work) -> dict[str, Any]:
         from cygnet.corpus.build import build_corpus
 
-        stats = build_corpus(config, out, work.seed)
+        stats = build_corpus(config, out, work.seed, pages)
         return {key: stats[key] for key in ("documents", "bytes")}
 
-    built = [Path(config.built) / f"{split}.parquet" for split in SPLITS] if config.built else []
-    inputs = (*([Path(config.text_folder)] if config.text_folder else []), *built)
-    return Step("corpus", inputs, (out,), {**_json(config), "python": platform.python_version()}, action)
+    corpora = [folder for folder in (pages, Path(config.built) if config.built else None) if folder]
+    inputs = tuple(folder / name for folder in corpora for name in (*_SPLIT_FILES, "stats.json"))
+    made = {"families", "drills", "task_documents", "heldout_task_documents", "sources", "built"}
+    return Step("corpus", inputs, (out,), config.model_dump(mode="json", include=made), action)
 
 
 def tokenizer_step(config: TokenizerConfig, mixture: TokensConfig, corpus: Path, out: Path) -> Step:
@@ -45,11 +75,17 @@ def tokenizer_step(config: TokenizerConfig, mixture: TokensConfig, corpus: Path,
         from cygnet.files import write_aside
         from cygnet.tokens.tokenizer import train_tokenizer
 
-        texts = tokenizer_texts(corpus, mixture.proportions, work.seed)
-        tokenizer = train_tokenizer(texts, config.vocab_size)
+        sizes = array("q")
+
+        def texts() -> Iterator[str]:
+            for text in tokenizer_texts(corpus, mixture.proportions, work.seed):
+                sizes.append(len(text.encode()))
+                yield text
+
+        tokenizer = train_tokenizer(texts(), config.vocab_size)
         with write_aside(out) as folder:
             tokenizer.save(folder)
-        return {"vocab_size": tokenizer.vocab_size, "trained_on_bytes": sum(len(text.encode()) for text in texts)}
+        return {"vocab_size": tokenizer.vocab_size, "trained_on_bytes": sum(sizes)}
 
     return Step("tokenizer", (corpus,), (out,), {**_json(config), "proportions": mixture.proportions}, action)
 

@@ -42,3 +42,7 @@ class Printed:
         if done == all_:
             return f"  {now - self._began:.0f} s" if made else "  done before"
         return f"  {(all_ - done) * (now - self._began) / made:.0f} s left" if made else ""
+
+
+def silent(_stage: str, _done: int, _all: int) -> None:
+    """Says nothing."""
