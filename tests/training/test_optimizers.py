@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from cygnet.training.optimizers import Muon, muon_and_adamw, orthogonalize, scaled_lr
+from cygnet.training.optimizers import Muon, muon_and_adamw, orthogonalize
+from cygnet.training.rates import scaled_lr
 
 SHAPES = [(32, 32), (16, 64), (64, 16), (1, 8)]
 

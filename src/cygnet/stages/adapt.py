@@ -19,7 +19,8 @@ from cygnet.tokens.packing import Rows, pack
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import adamw, scaled_lr
+from cygnet.training.optimizers import adamw
+from cygnet.training.rates import scaled_lr
 from cygnet.training.work import Work
 
 _PLACES = 2048  # of rows that go through the model together: what is remembered of them is most of the memory

@@ -19,7 +19,8 @@ from cygnet.tokens.shards import Split, open_split
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import muon_and_adamw, scaled_lr
+from cygnet.training.optimizers import muon_and_adamw
+from cygnet.training.rates import scaled_lr
 from cygnet.training.work import Work
 
 _SAMPLE_PROMPTS = ("def ", "Q: What is 47 + 35?\nA:", "The ")

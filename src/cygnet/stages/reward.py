@@ -20,8 +20,9 @@ from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import adamw, scaled_lr
+from cygnet.training.optimizers import adamw
 from cygnet.training.order import visits
+from cygnet.training.rates import scaled_lr
 from cygnet.training.work import Work
 
 _MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, 2.0)

@@ -20,8 +20,9 @@ from cygnet.tokens.chat import prompt_key, read_messages, render_prompt, respons
 from cygnet.tokens.tokenizer import Tokenizer, check_same_tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import adamw, scaled_lr
+from cygnet.training.optimizers import adamw
 from cygnet.training.order import visits
+from cygnet.training.rates import scaled_lr
 from cygnet.training.work import Work
 
 # (row of the prompts file, response, finished) → score from 0 to 1

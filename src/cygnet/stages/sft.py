@@ -18,8 +18,9 @@ from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import muon_and_adamw, scaled_lr
+from cygnet.training.optimizers import muon_and_adamw
 from cygnet.training.order import visits
+from cygnet.training.rates import scaled_lr
 from cygnet.training.work import Work
 
 
