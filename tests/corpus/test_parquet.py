@@ -25,3 +25,23 @@ def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [1, 2]}), tmp_path / "other.parquet")
     with pytest.raises(UserError, match=r"other\.parquet is no corpus file: it has id where"):
         list(read_documents(tmp_path / "other.parquet"))
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    write_documents(path, [Document(str(number), "docs", f"{number} swans " * 99, "m") for number in range(2_000)])
+    data = bytearray(path.read_bytes())
+    data[len(data) // 4 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 4)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"train\.parquet is damaged"):
+        list(read_documents(path))
+
+
+def test_a_file_is_read_piece_by_piece(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    rows = [Document(str(number), "docs", str(number), "m") for number in range(2_500)]
+    write_documents(path, iter(rows))
+    assert pq.read_metadata(path).num_row_groups == 3
+    documents = read_documents(path)
+    assert next(documents) == rows[0]
+    assert list(documents) == rows[1:]

@@ -31,12 +31,13 @@ def plan(source_tokens: Mapping[str, int], proportions: Mapping[str, float], tok
     """Turn proportions into token budgets that sum to `tokens` exactly; epochs = proportion x tokens / source tokens.
 
     Raises:
-        UserError: when the proportions don't sum to 1, one isn't positive, or one names a source that has no tokens.
+        UserError: when the proportions don't sum to 1, one isn't positive, or some name sources that have no tokens.
     """
+    if missing := [source for source in proportions if not source_tokens.get(source)]:
+        named = ", ".join(map(repr, missing)) + (" is not a source" if len(missing) == 1 else " are not sources")
+        present = ", ".join(name for name, count in source_tokens.items() if count)
+        raise UserError(f"proportions: {named} of the corpus, which has {present}.")
     for source, proportion in proportions.items():
-        if not source_tokens.get(source):
-            present = ", ".join(name for name, count in source_tokens.items() if count)
-            raise UserError(f"proportions: {source!r} is not a source of the corpus, which has {present}.")
         if not proportion > 0:
             raise UserError(f"proportions.{source} is {proportion}: it must be above 0. Leave out unwanted sources.")
     total = math.fsum(proportions.values())

@@ -35,17 +35,12 @@ def write_documents(path: Path, documents: Iterable[Document]) -> None:
             file.write_table(pa.table(columns, schema=SCHEMA), row_group_size=_ROW_GROUP)
 
 
-def read_documents(path: Path) -> list[Document]:
-    """Read what `write_documents` wrote.
+def read_documents(path: Path) -> Iterator[Document]:
+    """What `write_documents` wrote, with few documents in memory at a time.
 
     Raises:
         UserError: when the file is missing, is not parquet, has other columns or is damaged.
     """
-    return list(stream_documents(path))
-
-
-def stream_documents(path: Path) -> Iterator[Document]:
-    """`read_documents`, with few documents in memory at a time."""
     try:
         file = pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
     except FileNotFoundError as error:

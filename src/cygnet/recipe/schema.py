@@ -1,10 +1,11 @@
 """The recipe: every setting of a run, stage by stage. Nothing here imports torch."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from cygnet.corpus.config import CorpusConfig
+from cygnet.corpus.mixtures import MixtureName, shares_of
 from cygnet.recipe.lineage import hash_of
 from cygnet.settings.section import Section
 from cygnet.stages.config import (
@@ -28,19 +29,20 @@ class TokenizerConfig(Section):
 class TokensConfig(Section):
     """The mixture that pretraining reads."""
 
-    proportions: dict[str, float] = Field(
-        {"docs": 0.25, "code": 0.15, "tasks": 0.6}, description="share of training tokens from each source"
+    proportions: dict[str, float] | Literal["corpus"] = Field(
+        {"docs": 0.25, "code": 0.15, "tasks": 0.6},
+        description='share of training tokens from each source; "corpus": by the weights of `corpus.built`',
     )
     train_tokens: int = Field(
         8_000_000, ge=1_000, description="training tokens in all; sources repeat to fill their share"
     )
 
-    @field_validator("proportions")
+    @field_validator(
+        "proportions", mode="plain", json_schema_input_type=dict[str, float] | Literal["corpus", MixtureName]
+    )
     @classmethod
-    def _shares(cls, proportions: dict[str, float]) -> dict[str, float]:
-        if not proportions or min(proportions.values()) <= 0 or abs(sum(proportions.values()) - 1) > 1e-6:
-            raise ValueError("should be shares above 0 that add up to 1")
-        return proportions
+    def _shares(cls, stated: Any) -> dict[str, float] | Literal["corpus"]:
+        return "corpus" if stated == "corpus" else shares_of(stated)
 
 
 class ChatConfig(Section):

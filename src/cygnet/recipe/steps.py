@@ -75,10 +75,10 @@ def tokenizer_step(config: TokenizerConfig, mixture: TokensConfig, corpus: Path,
         from cygnet.files import write_aside
         from cygnet.tokens.tokenizer import train_tokenizer
 
-        sizes = array("q")
+        sizes, mixed = array("q"), tokenizer_texts(corpus, mixture.proportions, work.seed)
 
         def texts() -> Iterator[str]:
-            for text in tokenizer_texts(corpus, mixture.proportions, work.seed):
+            for text in mixed:
                 sizes.append(len(text.encode()))
                 yield text
 
