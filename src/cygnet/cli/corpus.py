@@ -40,12 +40,12 @@ def build(
     from cygnet.corpus.pipeline.build import default_workers
     from cygnet.corpus.pipeline.engines import engine_at
     from cygnet.corpus.pipeline.load import load_corpus_recipe
-    from cygnet.corpus.pipeline.look import stats_table
+    from cygnet.corpus.pipeline.look import read_stats, stats_table
     from cygnet.corpus.pipeline.progress import Printed
 
     chosen = engine_at(engine, workers or default_workers())
-    stats = build_corpus(load_corpus_recipe(recipe, settings), recipe.parent, out, chosen, Printed())
-    print(*stats_table(stats), sep="\n")
+    build_corpus(load_corpus_recipe(recipe, settings), recipe.parent, out, chosen, Printed())
+    print(*stats_table(read_stats(out)), sep="\n")
     print(f"Look at it: cygnet corpus inspect {out} --dropped")
 
 
@@ -143,14 +143,9 @@ def stats(corpus: Path, /) -> None:
     corpus:
         A folder that `cygnet corpus build` made.
     """
-    from cygnet.corpus.pipeline.look import stats_table
-    from cygnet.errors import UserError
-    from cygnet.files import read_json
+    from cygnet.corpus.pipeline.look import read_stats, stats_table
 
-    path = corpus / "stats.json"
-    if not path.is_file() or "by_source" not in (found := read_json(path)):
-        raise UserError(f"{corpus} is no corpus: it has no stats.json of `cygnet corpus build`.")
-    print(*stats_table(found), sep="\n")
+    print(*stats_table(read_stats(corpus)), sep="\n")
 
 
 @app.command(

@@ -1,9 +1,12 @@
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from cygnet.cli.main import run_command
 from cygnet.corpus.pipeline.look import chosen, containing, describe, documents, sample
+from cygnet.corpus.pipeline.shards import DOCUMENTS, VERDICTS, write_rows
 from cygnet.errors import UserError
 
 
@@ -44,3 +47,55 @@ def test_every_row_is_as_likely_in_a_sample() -> None:
 def test_a_folder_that_is_no_corpus_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no documents/: build it"):
         list(documents(tmp_path))
+    with pytest.raises(UserError, match="nowhere is no folder"):
+        list(documents(tmp_path / "nowhere"))
+
+
+VERBS = (["inspect"], ["sample"], ["search", "swan"])
+
+
+def write_documents(corpus: Path) -> bytes:
+    """A shard of documents; its bytes."""
+    path = corpus / "documents/s/0.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_rows(path, DOCUMENTS, (dict.fromkeys(DOCUMENTS.names) | one for one in ROWS))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_a_damaged_shard_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: list[str]) -> None:
+    whole = write_documents(tmp_path)
+    assert run_command(["corpus", verb[0], str(tmp_path), *verb[1:]]) == 0
+    path = tmp_path / "documents/s/0.parquet"
+    middle = len(whole) // 3
+    for damaged in (b"", b"no parquet", whole[:-9], whole[:middle] + bytes(200) + whole[middle + 200 :]):
+        path.write_bytes(damaged)
+        capsys.readouterr()
+        assert run_command(["corpus", verb[0], str(tmp_path), *verb[1:]]) == 2
+        assert "0.parquet is damaged" in capsys.readouterr().err
+
+
+def test_a_parquet_file_of_something_else_is_told(tmp_path: Path) -> None:
+    (tmp_path / "documents/s").mkdir(parents=True)
+    write_rows(tmp_path / "documents/s/0.parquet", VERDICTS, [{"rule": None, "detail": None}])
+    with pytest.raises(UserError, match=r"0\.parquet is no shard of a corpus: it has no dropped"):
+        list(documents(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "has no stats.json"),
+        ("", "is not valid JSON"),
+        ("3", "is no stats.json of"),
+        ('{"by_source": {"swans": {"read": "many"}}}', r"by_source\.swans\.read: Input should be a valid integer"),
+        ('{"kept": 3}', "by_source: Field required"),
+    ],
+)
+def test_numbers_that_are_damaged_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, words: str
+) -> None:
+    if text is not None:
+        (tmp_path / "stats.json").write_text(text)
+    assert run_command(["corpus", "stats", str(tmp_path)]) == 2
+    assert re.search(words, capsys.readouterr().err)

@@ -78,16 +78,18 @@ def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[l
     """The rows of a shard, some of their columns, in lists as they were written: a row group each.
 
     Raises:
-        UserError: when the file is missing or damaged.
+        UserError: when the file is missing or damaged, or has not these columns.
     """
     try:
         with pq.ParquetFile(path) as file:
+            if absent := set(columns or ()) - set(file.schema_arrow.names):
+                raise UserError(f"{path} is no shard of a corpus: it has no {', '.join(sorted(absent))}.")
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=list(columns) if columns else None, use_threads=False)
                 yield table.to_pylist(maps_as_pydicts="strict")
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist. Build the corpus first.") from error
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is damaged: {error}. Remove it and build the corpus again.") from error
 
 
