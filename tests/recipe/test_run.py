@@ -27,7 +27,7 @@ def test_a_run_ends_with_all_its_artifacts(run: Path, tiny: list[str]) -> None:
         *("corpus", "tokenizer", "tokens", "conversations", "comparisons", "arena", "checkpoints", "metrics"),
         *("recipe.json", "lineage.json", "report.json", "report.html"),
     }
-    steps = "corpus tokenizer tokens pretrain conversations sft comparisons reward rl rank report"
+    steps = "conversations corpus tokenizer tokens pretrain sft comparisons reward rl rank report"
     assert list(read_json(run / "lineage.json")["stages"]) == steps.split()
     assert read_json(run / "recipe.json") == load_recipe(tiny).to_json()
 

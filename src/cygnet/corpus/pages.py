@@ -21,7 +21,7 @@ def pages_recipe(config: CorpusConfig, evaluation: Mapping[str, Path]) -> Corpus
     """
     sources = {name: _BUILT_IN[name] for name in config.sources if name in _BUILT_IN}
     if config.text_folder is not None:
-        sources["own"] = TextsSource(kind="texts", path=(config.text_folder,))
+        sources["own"] = TextsSource(kind="texts", path=config.text_folder)
     if not sources:
         return None
     rules = {name: getattr(config, name) for name in Rules.model_fields}

@@ -43,7 +43,8 @@ def pages_step(config: CorpusConfig, evaluation: Mapping[str, Path], out: Path) 
         from cygnet.corpus.pipeline.engines.local import Local
         from cygnet.corpus.pipeline.progress import Printed, silent
 
-        stats = build(recipe, Path.cwd(), out, Local(1), Printed() if work.progress else silent)
+        # in this process: others would run the main module again, and a user's script may not expect that
+        stats = build(recipe, Path.cwd(), out, Local(1), Printed() if work.progress else silent, part=True)
         return {key: stats[key] for key in ("read", "kept", "bytes")}
 
     named = [config.text_folder, config.quality.filter, *config.evaluation.values()]

@@ -25,10 +25,12 @@ from cygnet.lock import locked
 Progress = Callable[[str, int, int], None]  # stage, tasks done, tasks in all
 
 
-def build(recipe: CorpusRecipe, base: Path, out: Path, engine: Engine, progress: Progress) -> dict[str, Any]:
+def build(
+    recipe: CorpusRecipe, base: Path, out: Path, engine: Engine, progress: Progress, part: bool = False
+) -> dict[str, Any]:
     """Build the corpus in the folder `out` and return its `stats.json`. What is done already is not done again.
 
-    Relative paths in the recipe begin at `base`.
+    Relative paths in the recipe begin at `base`. Of a corpus that is only a `part` of one, a split may be empty.
 
     Raises:
         UserError: when a source can't be opened, nothing is kept, or a held-out split would be empty.
@@ -42,7 +44,7 @@ def build(recipe: CorpusRecipe, base: Path, out: Path, engine: Engine, progress:
             documents = pipeline.run()
         counts = write_splits(documents, out, recipe.heldout)
         for split in SPLITS:
-            if not counts[split]:
+            if not (counts[split] or part):
                 raise UserError(_empty(split, pipeline.said(documents)))
         stats = corpus_stats(recipe, pipeline.tasks, counts)
         for name, source in stats["by_source"].items():
