@@ -5,6 +5,11 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+Corpus = Annotated[Path, Parameter(help="A folder that `cygnet corpus build` made.")]
+Dropped = Annotated[bool | None, Parameter(negative="--kept", help="Only what was dropped, or only what was kept.")]
+Source = Annotated[str | None, Parameter(help="Only documents of this source.")]
+Count = Annotated[int, Parameter(help="How many.")]
+
 app = App(name="corpus", help="Build a training corpus from any sources, and look at it.", sort_key=98)
 
 
@@ -54,27 +59,14 @@ def build(
     help_epilogue="Example: cygnet corpus inspect corpus/ --rule gopher",
 )
 def inspect(
-    corpus: Path,
-    /,
-    dropped: Annotated[bool | None, Parameter(negative="--kept")] = None,
-    rule: str | None = None,
-    source: str | None = None,
-    count: int = 10,
+    corpus: Corpus, /, dropped: Dropped = None, rule: str | None = None, source: Source = None, count: Count = 10
 ) -> None:
     """Show documents with what became of them, and the numbers that decided it.
 
     Parameters
     ----------
-    corpus:
-        A folder that `cygnet corpus build` made.
-    dropped:
-        Only what was dropped, or only what was kept.
     rule:
         Only what a rule dropped, by the begin of its name: gopher, c4_, near_duplicate …
-    source:
-        Only documents of this source.
-    count:
-        How many.
     """
     from cygnet.corpus.pipeline.look import chosen, documents, first
 
@@ -85,19 +77,13 @@ def inspect(
     usage="Usage: cygnet corpus sample CORPUS [--count N] [--seed N] [--source NAME]",
     help_epilogue="Example: cygnet corpus sample corpus/ --count 5",
 )
-def sample(corpus: Path, /, count: int = 5, seed: int = 1, source: str | None = None) -> None:
+def sample(corpus: Corpus, /, count: Count = 5, seed: int = 1, source: Source = None) -> None:
     """Show kept documents drawn at random.
 
     Parameters
     ----------
-    corpus:
-        A folder that `cygnet corpus build` made.
-    count:
-        How many.
     seed:
         Another draws others.
-    source:
-        Only documents of this source.
     """
     from cygnet.corpus.pipeline.look import chosen, describe, documents
     from cygnet.corpus.pipeline.look import sample as draw
@@ -109,25 +95,13 @@ def sample(corpus: Path, /, count: int = 5, seed: int = 1, source: str | None = 
     usage="Usage: cygnet corpus search CORPUS WORDS [--dropped | --kept] [--count N]",
     help_epilogue="Example: cygnet corpus search corpus/ swan --kept",
 )
-def search(
-    corpus: Path,
-    words: str,
-    /,
-    dropped: Annotated[bool | None, Parameter(negative="--kept")] = None,
-    count: int = 10,
-) -> None:
+def search(corpus: Corpus, words: str, /, dropped: Dropped = None, count: Count = 10) -> None:
     """Show the documents whose text or address has these words.
 
     Parameters
     ----------
-    corpus:
-        A folder that `cygnet corpus build` made.
     words:
         As they stand in the text, whatever their case.
-    dropped:
-        Only what was dropped, or only what was kept.
-    count:
-        How many.
     """
     from cygnet.corpus.pipeline.look import chosen, containing, documents, first
 
@@ -135,17 +109,51 @@ def search(
 
 
 @app.command(usage="Usage: cygnet corpus stats CORPUS", help_epilogue="Example: cygnet corpus stats corpus/")
-def stats(corpus: Path, /) -> None:
-    """Show for every source what was read, skipped, dropped by which rule, and kept.
-
-    Parameters
-    ----------
-    corpus:
-        A folder that `cygnet corpus build` made.
-    """
+def stats(corpus: Corpus, /) -> None:
+    """Show for every source what was read, skipped, dropped by which rule, and kept."""
     from cygnet.corpus.pipeline.look import read_stats, stats_table
 
     print(*stats_table(read_stats(corpus)), sep="\n")
+
+
+@app.command(
+    name="filter",
+    usage="Usage: cygnet corpus filter GOOD CRAWL --out FOLDER [--keep SHARE] [--most N] [--seed N]",
+    help_epilogue="Example: cygnet corpus filter books/ crawled.jsonl -o filter/",
+)
+def filter_(
+    good: Path,
+    crawl: Path,
+    /,
+    *,
+    out: Annotated[Path, Parameter(alias="-o")],
+    keep: float = 0.1,
+    most: int = 20_000,
+    seed: int = 1,
+) -> None:
+    """Learn to tell good texts from what a crawl brings, for `quality.filter` of a corpus.toml.
+
+    Texts are files or folders of .jsonl, .parquet (column `text`) and .txt, or a folder of `cygnet corpus build`.
+
+    Parameters
+    ----------
+    good:
+        Texts as they should be.
+    crawl:
+        Texts as they come.
+    out:
+        The folder of the filter.
+    keep:
+        The share of CRAWL that stays, which sets the threshold.
+    most:
+        How many texts of either kind are learned from, drawn at random.
+    seed:
+        Another draws others, and holds others out.
+    """
+    from cygnet.corpus.quality.learn import learn_filter
+
+    learn_filter(good, crawl, out, keep, most, seed, lambda line: print(line, flush=True))
+    print(f'Use it: quality.filter = "{out}" in corpus.toml')
 
 
 @app.command(
@@ -180,11 +188,14 @@ def trace(
 
 @app.command(usage="Usage: cygnet corpus mixtures", help_epilogue="Example: cygnet corpus mixtures")
 def mixtures() -> None:
-    """Show what LLaMA and GPT-3 were trained on, in which shares."""
+    """Show what LLaMA and GPT-3 were trained on, in which shares: mixtures that can be had by name."""
     from cygnet.corpus.mixtures import MIXTURES, describe_mixture
 
     for mixture in MIXTURES:
         print(*describe_mixture(mixture), sep="\n", end="\n\n")
+    print(
+        'Where sources have these names: weights = "NAME" in corpus.toml, or tokens.proportions = "NAME" in a recipe.'
+    )
 
 
 @app.command(show=False)

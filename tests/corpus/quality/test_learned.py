@@ -74,7 +74,7 @@ def test_saved_and_loaded_it_scores_the_same(trained: QualityFilter, tmp_path: P
     loaded = QualityFilter.load(tmp_path / "filter")
     texts = [*GOOD[:5], *CRAWL[:5], "", "\ud800 half"]
     assert (loaded.score(texts) == trained.score(texts)).all()
-    assert loaded.heldout == trained.heldout
+    assert (loaded.threshold, loaded.heldout) == (trained.threshold, trained.heldout)
     assert {path.name for path in (tmp_path / "filter").iterdir()} == {"filter.json", "weights.npz"}
 
 
@@ -119,6 +119,15 @@ def test_the_top_share() -> None:
             top_share_threshold(scores, share)
     with pytest.raises(UserError, match="no scores"):
         top_share_threshold([], 0.5)
+
+
+def test_the_threshold_is_what_the_share_of_held_out_crawl_reaches() -> None:
+    for keep in (0.1, 0.5, 1):
+        heldout = train_filter(GOOD, CRAWL, seed=3, keep=keep).heldout
+        assert heldout.crawl_kept == pytest.approx(keep)
+        assert heldout.good_kept > 0.9
+    with pytest.raises(UserError, match="above 0 and at most 1"):
+        train_filter(GOOD, CRAWL, seed=3, keep=0)
 
 
 def test_gpt_3s_dice_are_a_pareto_variate() -> None:

@@ -20,7 +20,8 @@ from cygnet.errors import UserError
 from cygnet.files import read_json, write_aside, write_json
 
 FEWEST = 20  # texts of each kind: below, the held-out tenth says nothing
-_FORMAT = 1
+KEEP = 0.1  # the share of crawl texts that stays, as DCLM has it
+_FORMAT = 2
 _EPOCHS, _BATCH, _RATE, _DECAY = 8, 64, 0.5, 1e-6
 _CHUNK = 1_000  # texts scored at a time, so that memory does not grow with their number
 
@@ -32,21 +33,25 @@ class Heldout:
     """How well texts that were not trained on are told apart.
 
     `accuracy` is the mean of the shares of good and of crawl texts that come out right; `auc` how often a good text
-    scores above a crawl one. Of two random texts a coin gets 0.5 on both.
+    scores above a crawl one. Of two random texts a coin gets 0.5 on both. `good_kept` and `crawl_kept` are the shares
+    that reach the filter's threshold.
     """
 
     good: int
     crawl: int
     accuracy: float
     auc: float
+    good_kept: float
+    crawl_kept: float
 
 
 @dataclass(frozen=True)
 class QualityFilter:
-    """Weights [2^18] and a bias, and how they did on held-out texts."""
+    """Weights [2^18] and a bias, the score from which on a text stays, and how all that did on held-out texts."""
 
     weights: npt.NDArray[np.float32]
     bias: float
+    threshold: float
     heldout: Heldout
 
     def score(self, texts: Sequence[str]) -> _Floats:
@@ -59,7 +64,8 @@ class QualityFilter:
         with write_aside(folder) as temporary:
             temporary.mkdir()
             np.savez(temporary / "weights.npz", weights=self.weights)
-            described = {"format": _FORMAT, "bias": self.bias, "heldout": vars(self.heldout)}
+            numbers = {"format": _FORMAT, "bias": self.bias, "threshold": self.threshold}
+            described = {**numbers, "heldout": vars(self.heldout)}
             write_json(temporary / "filter.json", described)
 
     @classmethod
@@ -75,19 +81,22 @@ class QualityFilter:
             if weights.shape != (BUCKETS,) or not np.isfinite(weights).all():
                 raise ValueError(f"weights of shape {weights.shape}")
             heldout = Heldout(**described["heldout"])
-            return cls(weights.astype(np.float32), float(described["bias"]), heldout)
+            bias, threshold = (float(described[name]) for name in ("bias", "threshold"))
+            return cls(weights.astype(np.float32), bias, threshold, heldout)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             raise UserError(f"{folder} is not a whole quality filter: {error}. Train it again.") from error
 
 
-def train_filter(good: Sequence[str], crawl: Sequence[str], seed: int) -> QualityFilter:
+def train_filter(good: Sequence[str], crawl: Sequence[str], seed: int, keep: float = KEEP) -> QualityFilter:
     """Learn to tell `good` texts from `crawl` ones; a tenth of either is held out to measure by.
 
-    Both kinds weigh the same, however many there are. The same texts and seed give the same filter.
+    Both kinds weigh the same, however many there are. The threshold is what the share `keep` of the crawl texts that
+    were held out reaches. The same texts and seed give the same filter.
 
     Raises:
-        UserError: for fewer than 20 different texts of a kind, or when a text is in both.
+        UserError: for fewer than 20 different texts of a kind, when a text is in both, or for a share that is none.
     """
+    check_share(keep)
     kinds = {"crawl": list(dict.fromkeys(crawl)), "good": list(dict.fromkeys(good))}
     for name, texts in kinds.items():
         if len(texts) < FEWEST:
@@ -101,7 +110,9 @@ def train_filter(good: Sequence[str], crawl: Sequence[str], seed: int) -> Qualit
     heldout, training = _split(labels, rng)
     weights, bias = _fit(rows.rows(training), labels[training], rng)
     scores = _scores(rows.rows(heldout), weights, bias)
-    return QualityFilter(weights, bias, _measure(scores, labels[heldout] == 1))
+    is_good = labels[heldout] == 1
+    threshold = top_share_threshold(scores[~is_good], keep)
+    return QualityFilter(weights, bias, threshold, _measure(scores, is_good, threshold))
 
 
 def top_share_threshold(scores: npt.ArrayLike, share: float) -> float:
@@ -110,12 +121,17 @@ def top_share_threshold(scores: npt.ArrayLike, share: float) -> float:
     Raises:
         UserError: for a share that is not above 0 and at most 1, or no scores.
     """
+    check_share(share)
     ordered = np.sort(np.asarray(scores, dtype=np.float64))
-    if not 0 < share <= 1:
-        raise UserError(f"the share of texts to keep is {share}: it must be above 0 and at most 1.")
     if not len(ordered):
         raise UserError("there are no scores to find the top share of.")
     return float(ordered[len(ordered) - max(1, round(share * len(ordered)))])
+
+
+def check_share(share: float) -> None:
+    """Raise UserError for a share of texts to keep that is not above 0 and at most 1."""
+    if not 0 < share <= 1:
+        raise UserError(f"the share of texts to keep is {share}: it must be above 0 and at most 1.")
 
 
 def keep_pareto(score: float, key: str, seed: int, alpha: float = 9.0) -> bool:
@@ -162,8 +178,9 @@ def _scores(rows: Features, weights: npt.NDArray[np.floating], bias: float) -> _
     return np.asarray(0.5 * (1 + np.tanh((sums + bias) / 2)))
 
 
-def _measure(scores: _Floats, good: npt.NDArray[np.bool_]) -> Heldout:
+def _measure(scores: _Floats, good: npt.NDArray[np.bool_], threshold: float) -> Heldout:
     high, low = scores[good], np.sort(scores[~good])
     below = np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")  # ties count half
     accuracy = (np.mean(high > 0.5) + np.mean(low <= 0.5)) / 2
-    return Heldout(len(high), len(low), float(accuracy), float(below.mean() / (2 * len(low))))
+    kept = (float(np.mean(found >= threshold)) for found in (high, low))
+    return Heldout(len(high), len(low), float(accuracy), float(below.mean() / (2 * len(low))), *kept)
