@@ -73,7 +73,7 @@ def test_clusters_are_transitive_and_kept_by_their_first_and_the_report_warns(tm
     order = [3, 0, 5, 1, 4, 2]
     firsts = near_firsts([chain[order[:2]], chain[order[2:]]], tmp_path)
     assert firsts.tolist() == [0] * 6
-    told = report(firsts, iter([chain[order[:2]], chain[order[2:]]]), "doc{}".format)
+    told = report(firsts, lambda texts: dict(zip(texts, chain[order][list(texts)], strict=True)), "doc{}".format)
     assert told["clusters_by_size"] == {"6": 1}
     assert told["dropped"] == 5
     cluster = told["largest_clusters"][0]
@@ -86,7 +86,8 @@ def test_clusters_are_transitive_and_kept_by_their_first_and_the_report_warns(tm
 def test_the_report_counts_and_lists_the_largest_without_warning_of_close_copies(tmp_path: Path) -> None:
     texts = invented(5)
     shards = [signatures([texts[0], texts[1], texts[0]]), signatures([texts[1], texts[2], texts[0]])]
-    told = report(near_firsts(shards, tmp_path), shards)
+    whole = np.concatenate(shards)
+    told = report(near_firsts(shards, tmp_path), lambda places: {place: whole[place] for place in places})
     assert told["clusters_by_size"] == {"2": 1, "3": 1}
     assert (told["texts"], told["dropped"], told["clusters"]) == (6, 3, 2)
     assert [cluster["kept"] for cluster in told["largest_clusters"]] == ["0", "1"]

@@ -5,15 +5,14 @@ Clusters are transitive: A like B and B like C puts C with A, however different 
 the largest clusters how little the least alike text resembles the one that is kept.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cygnet.corpus.dedup.buckets import MEMORY, Buckets, starts_of_groups
+from cygnet.corpus.dedup.buckets import MEMORY, Buckets, Rows, starts_of_groups
 from cygnet.corpus.dedup.exact import Firsts
 from cygnet.corpus.dedup.signatures import BANDS, NOTHING, ROWS, Signatures
 
@@ -21,6 +20,8 @@ UNLIKE = 0.5  # estimated similarity below which a text was hardly a near duplic
 
 _LOOKED_AT = 1_000  # texts of a cluster that are compared with its first, spread evenly
 _LARGEST = 10
+_AT_ONCE = 10_000  # texts whose bands are spread out at once
+_BLOCK = 1 << 20  # texts whose first is looked up at once
 # odd, others for every band: a fixed multilinear hash
 _FACTORS = np.random.default_rng(112).integers(0, 2**64, (BANDS, ROWS), np.uint64) | np.uint64(1)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
@@ -40,48 +41,63 @@ def near_firsts(shards: Iterable[Signatures], scratch: Path, memory: int = MEMOR
     with Buckets(scratch, columns=2, memory=memory) as buckets:
         total = 0
         for shard in shards:
-            signed = np.flatnonzero((shard != NOTHING).any(axis=1))
-            for start in range(0, len(signed), 10_000):  # of a large shard not everything is spread out at once
-                rows = signed[start : start + 10_000]
-                buckets.add(
-                    np.column_stack([_keys(shard[rows]).ravel(), np.repeat(total + rows, BANDS).astype(np.uint64)])
-                )
+            for start in range(0, len(shard), _AT_ONCE):
+                buckets.add(bands(shard[start : start + _AT_ONCE], total + start))
             total += len(shard)
-        firsts = np.arange(total)
-        for found in buckets:
-            key, place = found[np.argsort(found[:, 0])].T
+        found = Clusters(total)
+        for rows in buckets:
+            key, place = rows[np.argsort(rows[:, 0])].T
             starts = starts_of_groups(key)
             first = place[np.maximum.accumulate(np.where(starts, np.arange(len(key)), 0))]
-            _join(firsts, first[~starts].astype(np.int64), place[~starts].astype(np.int64))
-    return _roots(firsts, np.arange(total))
+            found.join(first[~starts].astype(np.int64), place[~starts].astype(np.int64))
+    return found.firsts()
 
 
-def _keys(found: Signatures) -> NDArray[np.uint64]:
-    """A 64-bit hash of every band: [N, 14] from [N, 112]. Equal hashes of unequal bands: one pair in 10¹⁹."""
-    keys = (found.reshape(-1, BANDS, ROWS) * _FACTORS).sum(axis=2, dtype=np.uint64)
+def bands(found: Signatures, first: int) -> Rows:
+    """(band, text) of signatures [N, 112] whose first text is the corpus's `first`: [14 N, 2].
+
+    Texts meet where their bands are equal; what has no signature has no bands. A band is a 64-bit hash of its number
+    and its 8 values. Equal hashes of unequal bands: one pair in 10¹⁹.
+    """
+    signed = np.flatnonzero((found != NOTHING).any(axis=1))
+    keys = (found[signed].reshape(-1, BANDS, ROWS) * _FACTORS).sum(axis=2, dtype=np.uint64)
     keys ^= keys >> np.uint64(32)
     keys *= _MIX
-    return np.asarray(keys ^ (keys >> np.uint64(32)))
+    keys ^= keys >> np.uint64(32)
+    return np.column_stack([keys.ravel(), np.repeat(first + signed, BANDS).astype(np.uint64)])
 
 
-def _join(parents: Firsts, left: Firsts, right: Firsts) -> None:
-    """Union-find over pairs (left[i], right[i]), all at once; a root always hangs itself under a smaller one."""
-    while len(left):
-        left, right = _roots(parents, left), _roots(parents, right)
-        apart = left != right
-        left, right = left[apart], right[apart]
-        np.minimum.at(parents, np.maximum(left, right), np.minimum(left, right))
+class Clusters:
+    """Texts that hang together through pairs, whatever the order of the pairs: union-find, 8 bytes a text."""
 
+    def __init__(self, texts: int) -> None:
+        self._parents = np.arange(texts)
 
-def _roots(parents: Firsts, nodes: Firsts) -> Firsts:
-    """The root of each node; on the way every node asked for is hung directly under it."""
-    found = parents[nodes]
-    while True:
-        above = parents[found]
-        if (above == found).all():
-            parents[nodes] = found
-            return found
-        found = above
+    def join(self, left: Firsts, right: Firsts) -> None:
+        """Take pairs (left[i], right[i]), all at once; a root always hangs itself under a smaller one."""
+        parents = self._parents
+        while len(left):
+            left, right = self._roots(left), self._roots(right)
+            apart = left != right
+            left, right = left[apart], right[apart]
+            np.minimum.at(parents, np.maximum(left, right), np.minimum(left, right))
+
+    def firsts(self) -> Firsts:
+        """The first text of each text's cluster. It is the end: no pairs may be added afterwards."""
+        for start in range(0, len(self._parents), _BLOCK):
+            self._roots(np.arange(start, min(start + _BLOCK, len(self._parents))))
+        return self._parents
+
+    def _roots(self, nodes: Firsts) -> Firsts:
+        """The root of each node; on the way every node asked for is hung directly under it."""
+        parents = self._parents
+        found = parents[nodes]
+        while True:
+            above = parents[found]
+            if (above == found).all():
+                parents[nodes] = found
+                return found
+            found = above
 
 
 @dataclass(frozen=True)
@@ -98,25 +114,25 @@ class Cluster:
 
 
 def report(
-    firsts: Firsts, shards: Iterable[Signatures], name: Callable[[int], str] = str, largest: int = _LARGEST
+    firsts: Firsts, rows: Callable[[Sequence[int]], Mapping[int, Signatures]], name: Callable[[int], str] = str
 ) -> dict[str, Any]:
     """What near deduplication did: counts, sizes of clusters, the largest of them, and a warning if they look chained.
 
     Args:
         firsts: what `near_firsts` gave.
-        shards: the same signatures again, by shard; each is read once, and few rows of it are kept.
+        rows: gives the signatures of some texts; asked for are at most ten thousand.
         name: the id of the n-th text of the corpus, for people to look it up.
-        largest: how many clusters to list.
     """
     size = np.bincount(firsts, minlength=len(firsts))
-    order = [first for first in np.argsort(-size, kind="stable")[:largest].tolist() if size[first] > 1]
+    roots = np.flatnonzero(size > 1)
+    order = roots[np.argsort(-size[roots], kind="stable")[:_LARGEST]].tolist()
     looked_at = {first: _sample(np.flatnonzero(firsts == first)) for first in order}
-    rows = _rows(shards, {text for texts in looked_at.values() for text in texts})
-    listed = [_cluster(int(size[first]), texts, rows, name) for first, texts in looked_at.items()]
-    sizes, counts = np.unique(size[size > 1], return_counts=True)
+    signed = rows(sorted({text for texts in looked_at.values() for text in texts}))
+    listed = [_cluster(int(size[first]), texts, signed, name) for first, texts in looked_at.items()]
+    sizes, counts = np.unique(size[roots], return_counts=True)
     told: dict[str, Any] = {
         "texts": len(firsts),
-        "dropped": int((size[size > 1] - 1).sum()),
+        "dropped": int((size[roots] - 1).sum()),
         "clusters": int(counts.sum()),
         "clusters_by_size": {str(texts): int(count) for texts, count in zip(sizes, counts, strict=True)},
         "largest_clusters": [asdict(cluster) for cluster in listed],
@@ -135,18 +151,6 @@ def _sample(members: Firsts) -> list[int]:
     """The first of a cluster and up to a thousand others, spread evenly."""
     places = np.linspace(0, len(members) - 1, min(len(members), _LOOKED_AT + 1)).astype(int)
     return [int(text) for text in members[places]]
-
-
-def _rows(shards: Iterable[Signatures], wanted: set[int]) -> dict[int, Signatures]:
-    """The signatures of some texts, counted through all shards."""
-    rows: dict[int, Signatures] = {}
-    start = 0
-    texts = np.array(sorted(wanted), np.int64)
-    for shard in shards:
-        inside = texts[(texts >= start) & (texts < start + len(shard))]
-        rows.update(zip(inside.tolist(), shard[inside - start], strict=True))
-        start += len(shard)
-    return rows
 
 
 def _cluster(size: int, texts: list[int], rows: Mapping[int, Signatures], name: Callable[[int], str]) -> Cluster:

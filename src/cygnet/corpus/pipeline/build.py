@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cygnet.corpus.dedup.daft import check_daft
 from cygnet.corpus.extraction.page import PDF_IS_READ
 from cygnet.corpus.holdout import SPLITS, Split
 from cygnet.corpus.pipeline.config import CorpusRecipe
@@ -74,6 +75,8 @@ def _check(recipe: CorpusRecipe, base: Path) -> None:
             raise UserError(f"evaluation.{name}: {base / path} does not exist.")
     if recipe.quality.filter is not None and not (base / recipe.quality.filter).is_dir():
         raise UserError(f"quality.filter: {base / recipe.quality.filter} is not a folder.")
+    if recipe.dedup.near and recipe.dedup.shuffle == "daft":
+        check_daft()
     if recipe.weights and set(recipe.weights) != set(recipe.sources):
         names = ", ".join(sorted(set(recipe.weights) ^ set(recipe.sources)))
         raise UserError(f"weights: every source has one, or none has. Look at: {names}.")
@@ -162,7 +165,13 @@ class _Pipeline:
                 for path in tagged
             ]
         )
-        again = {"exact": dedup.exact, "near": dedup.near, "tagged": tagged, "verdicts": verdicts}
+        again = {
+            "exact": dedup.exact,
+            "near": dedup.near,
+            "shuffle": dedup.shuffle,
+            "tagged": tagged,
+            "verdicts": verdicts,
+        }
         (duplicates,) = self._stage([Task("duplicates", (*tagged, *verdicts), self._work("duplicates.parquet"), again)])
         documents = self._stage(
             [
@@ -223,7 +232,7 @@ class _Pipeline:
 
         if len(tasks) == 1:
             for task in waiting:  # it looks at everything, or is all there is: no engine is started for it
-                carry_out(task)
+                carry_out(task, self.engine.cluster() if task.told.get("shuffle") == "daft" else None)
                 done(task)
         elif waiting:
             self.engine.run(waiting, done)

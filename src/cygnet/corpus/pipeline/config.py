@@ -36,6 +36,10 @@ class DedupConfig(Section):
 
     exact: Annotated[bool, Field(description="equal texts")] = True
     near: Annotated[bool, Field(description="nearly equal texts: MinHash, 14 bands of 8, runs of 5 words")] = True
+    shuffle: Annotated[
+        Literal["disk", "daft"],
+        Field(description="where nearly equal texts meet: files on this machine, or Daft, with `--engine ray` on Ray"),
+    ] = "disk"
     lines: Annotated[bool, Field(description="lines that stand on many pages of a host")] = True
     lines_share: Annotated[float, Field(gt=0, le=1, description="of a host's pages")] = SHARE
     lines_least: Annotated[int, Field(ge=2, description="pages")] = LEAST

@@ -103,3 +103,8 @@ def read_metadata(path: Path) -> dict[str, str]:
     """What was written with a shard's schema."""
     found = pq.read_schema(path).metadata or {}
     return {key.decode(): value.decode() for key, value in found.items() if key != b"ARROW:schema"}
+
+
+def document_id(shard: Path, row: int) -> str:
+    """A document's name: source, shard and row."""
+    return f"{shard.parent.name}/{shard.stem}/{row}"

@@ -13,33 +13,32 @@ Changing a rule or a threshold runs only what comes after `tag`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
 
 from cygnet.corpus.decontaminate import Decontaminator, Hit, tally
-from cygnet.corpus.dedup.exact import exact_firsts, text_hashes
+from cygnet.corpus.dedup.exact import text_hashes
 from cygnet.corpus.dedup.lines import LineRemover, PageLines, RemovedLines, page_lines, repeated_lines
-from cygnet.corpus.dedup.near import near_firsts, report
-from cygnet.corpus.dedup.signatures import HASHES, NOTHING, check_kind, kind, signatures
+from cygnet.corpus.dedup.signatures import kind, signatures
 from cygnet.corpus.extraction.isolated import IsolatedExtractor
 from cygnet.corpus.extraction.language import identify
 from cygnet.corpus.extraction.page import ExtractionOptions
 from cygnet.corpus.pii import scrub
+from cygnet.corpus.pipeline.duplicates import duplicates
 from cygnet.corpus.pipeline.shards import (
     DOCUMENTS,
-    DUPLICATES,
     TAGGED,
     TEXTS,
     VERDICTS,
     Row,
+    document_id,
     read_batches,
-    read_metadata,
     read_rows,
     write_rows,
 )
@@ -54,9 +53,10 @@ _SAMPLES = 5  # of what was skipped, by reason
 _SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
 
 
-def carry_out(task: Task) -> None:
-    """Run a task, unless it is done."""
-    perform(task, STAGES[task.stage])
+def carry_out(task: Task, cluster: str | None = None) -> None:
+    """Run a task, unless it is done. cluster: address of a Ray cluster, for a stage that uses one by itself."""
+    stage = partial(duplicates, cluster=cluster) if task.stage == "duplicates" else STAGES[task.stage]
+    perform(task, stage)
 
 
 def host_of(url: str) -> str:
@@ -163,74 +163,6 @@ def _judge(task: Task, out: Path) -> dict[str, Any]:
     return {"contaminated": tally(hits), "contaminated_items": items}
 
 
-def _duplicates(task: Task, out: Path) -> dict[str, Any]:
-    """Counted are only texts that no rule drops: of those, the first in the order of the shards stays."""
-    tagged, verdicts = (list(map(Path, paths)) for paths in (task.told["tagged"], task.told["verdicts"]))
-    staying = [_column(path, "rule", lambda value: value is None) for path in verdicts]
-    counts = [len(stays) for stays in staying]
-    ends = np.cumsum([0, *counts])
-    places = np.flatnonzero(np.concatenate([np.empty(0, bool), *staying]))
-    rule_of: dict[int, tuple[str, int]] = {}
-    if task.told["exact"]:
-        hashes = (
-            np.frombuffer(b"".join(_values(path, "hash")), ">u8").reshape(-1, 2).astype(np.uint64)[stays]
-            for path, stays in zip(tagged, staying, strict=True)
-        )
-        firsts = exact_firsts(hashes, out.parent)
-        for place in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
-            rule_of[int(places[place])] = "exact_duplicate", int(places[firsts[place]])
-    said: dict[str, Any] = {"exact": len(rule_of)}
-    if task.told["near"]:
-        gone = np.fromiter(rule_of, np.int64, len(rule_of))
-        signed = _Signatures(tagged, staying, ends, gone)
-        firsts = near_firsts(signed, out.parent)
-        for place in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
-            rule_of[place] = "near_duplicate", int(firsts[place])
-        said["near"] = report(firsts, signed, lambda place: _name(place, ends, tagged)) if len(firsts) else {}
-
-    def rows() -> Iterable[Row]:
-        for place, (rule, first) in sorted(rule_of.items()):
-            shard = int(np.searchsorted(ends, place, side="right")) - 1
-            yield {"shard": shard, "row": place - int(ends[shard]), "rule": rule, "of": _name(first, ends, tagged)}
-
-    write_rows(out, DUPLICATES, rows())
-    return said
-
-
-class _Signatures:
-    """The signatures of each shard, read anew each time; those of texts that don't stay are like no other."""
-
-    def __init__(self, tagged: list[Path], staying: list[Any], ends: Any, gone: Any) -> None:
-        self._tagged, self._staying, self._ends, self._gone = tagged, staying, ends, gone
-
-    def __iter__(self) -> Iterator[Any]:
-        for number, (path, stays) in enumerate(zip(self._tagged, self._staying, strict=True)):
-            check_kind(read_metadata(path), str(path))
-            found = np.frombuffer(b"".join(_values(path, "signature")), "<u4").reshape(-1, HASHES).astype(np.uint32)
-            found[~stays] = NOTHING
-            start, end = self._ends[number : number + 2]
-            found[self._gone[(self._gone >= start) & (self._gone < end)] - start] = NOTHING
-            yield found
-
-
-def _values(path: Path, column: str) -> Iterator[Any]:
-    return (row[column] for row in read_rows(path, [column]))
-
-
-def _column(path: Path, column: str, of: Any) -> Any:
-    return np.fromiter((of(value) for value in _values(path, column)), bool)
-
-
-def _name(place: int, ends: Any, tagged: list[Path]) -> str:
-    shard = int(np.searchsorted(ends, place, side="right")) - 1
-    return document_id(tagged[shard], place - int(ends[shard]))
-
-
-def document_id(shard: Path, row: int) -> str:
-    """A document's name: source, shard and row."""
-    return f"{shard.parent.name}/{shard.stem}/{row}"
-
-
 def _index(task: Task, out: Path) -> dict[str, Any]:
     index = Decontaminator.build({name: Path(path) for name, path in task.told["sets"].items()})
     index.save(out)
@@ -284,7 +216,7 @@ STAGES: dict[str, Stage] = {
     "repeated": _repeated,
     "tag": _tag,
     "judge": _judge,
-    "duplicates": _duplicates,
+    "duplicates": duplicates,
     "index": _index,
     "finish": _finish,
 }

@@ -9,6 +9,7 @@ from cygnet.code import code_hash
 
 _ALL = ("corpus/pipeline/stages.py", "corpus/pipeline/shards.py")
 _LINES = ("corpus/dedup/lines.py", "corpus/dedup/buckets.py")
+_SIGNED = ("corpus/dedup/exact.py", "corpus/dedup/signatures.py", "corpus/dedup/shingles.py")
 _READ = (
     *("corpus/reading", "corpus/extraction", "corpus/records.py", "corpus/document.py"),
     *("corpus/python_docs.py", "corpus/python_code.py", "corpus/standard_library.py", "corpus/pieces.py"),
@@ -23,9 +24,9 @@ _PARTS = {
     "read": _READ,
     "lines": _LINES,
     "repeated": _LINES,
-    "tag": ("corpus/extraction", "corpus/dedup", "corpus/quality"),
+    "tag": ("corpus/extraction", *_SIGNED, *_LINES, "corpus/quality"),
     "judge": ("corpus/quality", *_INDEX),
-    "duplicates": ("corpus/dedup",),
+    "duplicates": ("corpus/dedup", "corpus/pipeline/duplicates.py"),
     "index": _INDEX,
     "finish": ("corpus/quality", "corpus/pii.py"),
 }

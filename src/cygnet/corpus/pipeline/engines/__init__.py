@@ -19,6 +19,9 @@ class Engine(Protocol):
             UserError: when one can't be done; the others are done, or will be by the next run.
         """
 
+    def cluster(self) -> str | None:
+        """The address of its Ray cluster, started if it must be, for those who use it by themselves; None without."""
+
     def close(self) -> None:
         """Let go of what was started for the runs."""
 

@@ -55,6 +55,9 @@ class Local:
             for worker in workers:
                 worker.stop()
 
+    def cluster(self) -> None:
+        """It has none."""
+
     def close(self) -> None:
         """Nothing outlives a run."""
 

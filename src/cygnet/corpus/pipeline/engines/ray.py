@@ -34,6 +34,11 @@ class Ray:
                 raise
             done(running.pop(ready))
 
+    def cluster(self) -> str:
+        """See `Engine`."""
+        ray = self._ray()
+        return self.address or str(ray.get_runtime_context().gcs_address)
+
     def close(self) -> None:
         """Leave the cluster, or end that of our own."""
         if "ray" in sys.modules:

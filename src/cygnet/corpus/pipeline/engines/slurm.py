@@ -42,6 +42,9 @@ class Slurm:
             raise UserError(f"sbatch refuses {script}: {job.stderr.strip()}")
         self._wait(job.stdout.strip().partition(";")[0], tasks, folder, done)
 
+    def cluster(self) -> None:
+        """It has none."""
+
     def close(self) -> None:
         """Nothing outlives a run."""
 
