@@ -18,6 +18,7 @@ from cygnet.corpus.pipeline.split import write_splits
 from cygnet.corpus.pipeline.stages import carry_out
 from cygnet.corpus.pipeline.task import Task, is_done
 from cygnet.corpus.quality import preset, with_bounds
+from cygnet.corpus.quality.learned import QualityFilter
 from cygnet.corpus.reading.shards import list_shards
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_json
@@ -75,11 +76,15 @@ def _check(recipe: CorpusRecipe, base: Path) -> None:
             raise UserError(f"evaluation.{name}: {base / path} does not exist.")
     if recipe.quality.filter is not None and not (base / recipe.quality.filter).is_dir():
         raise UserError(f"quality.filter: {base / recipe.quality.filter} is not a folder.")
+    if recipe.quality.filter is not None:
+        QualityFilter.load(base / recipe.quality.filter)
     if recipe.dedup.near and recipe.dedup.shuffle == "daft":
         check_daft()
     if recipe.weights and set(recipe.weights) != set(recipe.sources):
-        names = ", ".join(sorted(set(recipe.weights) ^ set(recipe.sources)))
-        raise UserError(f"weights: every source has one, or none has. Look at: {names}.")
+        named, there = set(recipe.weights), set(recipe.sources)
+        sides = {"without one": sorted(there - named), "of no source": sorted(named - there)}
+        told = "; ".join(f"{side}: {', '.join(names)}" for side, names in sides.items() if names)
+        raise UserError(f"weights: every source has one, or none has. Look at those {told}.")
     if unknown := sorted(set(recipe.quality.by_source) - set(recipe.sources)):
         raise UserError(
             f"quality.by_source: there is no source {unknown[0]!r}. There are: {', '.join(recipe.sources)}."
@@ -155,7 +160,7 @@ class _Pipeline:
         index, fingerprints = self._index()
         judged = {
             "fingerprints": fingerprints,
-            "quality": recipe.quality.least,
+            "quality": self._least(learned),
             "languages": list(recipe.language.keep),
             "score": recipe.language.least,
         }
@@ -187,6 +192,11 @@ class _Pipeline:
 
     def _last(self, shard: str) -> dict[str, Any]:
         return {"preset": self.recipe.preset_of(_source_of(shard)), "pii": list(self.recipe.pii)}
+
+    def _least(self, learned: str | None) -> float | None:
+        """The score of the learned filter that a text must have."""
+        least = self.recipe.quality.least
+        return QualityFilter.load(Path(learned)).threshold if learned and least is None else least
 
     def said(self, outputs: Sequence[Path]) -> list[dict[str, Any]]:
         """The manifests of these outputs."""

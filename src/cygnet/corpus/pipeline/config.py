@@ -1,11 +1,12 @@
 """What a corpus is built from and how: `corpus.toml`."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from cygnet.corpus.dedup.lines import LEAST, SHARE
+from cygnet.corpus.mixtures import MixtureName, shares_of
 from cygnet.corpus.pii import Kind
 from cygnet.corpus.reading.config import Source
 from cygnet.settings.section import Section
@@ -27,8 +28,10 @@ class QualityConfig(Section):
     by_source: Annotated[
         dict[str, Preset | Literal["none"]], Field(description="other rules for a source, by its name")
     ] = {}  # noqa: RUF012
-    filter: Annotated[str | None, Field(description="folder of a filter that `train_filter` learned")] = None
-    least: Annotated[float, Field(ge=0, le=1, description="score of the learned filter that a text must have")] = 0.5
+    filter: Annotated[str | None, Field(description="folder of a filter that `cygnet corpus filter` learned")] = None
+    least: Annotated[
+        float | None, Field(ge=0, le=1, description="score that a text must have; the filter's own if not given")
+    ] = None
 
 
 class DedupConfig(Section):
@@ -81,8 +84,8 @@ class CorpusRecipe(Rules):
 
     sources: Annotated[dict[str, Source], Field(min_length=1, description="by name: letters, digits, - and _")]
     weights: Annotated[
-        dict[str, Annotated[float, Field(gt=0)]],
-        Field(description="a source's share, which sum to 1; by size if empty"),
+        dict[str, float],
+        Field(description="a source's share, which sum to 1, or llama-1 or gpt-3 for theirs; by size if empty"),
     ] = {}  # noqa: RUF012
     heldout: Annotated[float, Field(gt=0, lt=0.5, description="share of pages each for validation and test")] = 0.02
 
@@ -94,9 +97,7 @@ class CorpusRecipe(Rules):
             raise ValueError(f"a source can't be called {wrong[0]!r}: use letters, digits, - and _")
         return sources
 
-    @field_validator("weights")
+    @field_validator("weights", mode="plain", json_schema_input_type=dict[str, float] | MixtureName)
     @classmethod
-    def _whole(cls, weights: dict[str, float]) -> dict[str, float]:
-        if weights and abs(sum(weights.values()) - 1) > 1e-6:
-            raise ValueError(f"they sum to {sum(weights.values()):.6g}, and must sum to 1")
-        return weights
+    def _shares(cls, stated: Any) -> dict[str, float]:
+        return {} if stated == {} else shares_of(stated)
