@@ -382,6 +382,23 @@ def test_a_failure_tells_what_was_taken_beside_it(server: Any) -> None:
         assert taken.cost == pytest.approx(model.ledger.usage.cost)
 
 
+@pytest.mark.parametrize(
+    ("change", "message", "tokens"),
+    [
+        ({"choices": [{"no": "text"}]}, "not in OpenAI's form", 15),
+        ({"choices": []}, "answered without a single reply", 15),
+        ({"usage": ["many"]}, r"count of tokens is \['many'\], not in OpenAI's form", 0),
+    ],
+)
+def test_an_answer_that_can_not_be_read_is_paid(server: Any, change: dict[str, Any], message: str, tokens: int) -> None:
+    server.answer = lambda path, body: server.completion(path, ["one"]) | change
+    with EndpointModel(server.url, "swan", prices=PRICES) as model:
+        with pytest.raises(UserError, match=message) as failure:
+            model.generate(["a"])
+        assert (model.ledger.usage.calls, model.ledger.usage.tokens) == (1, tokens)
+        assert taken_beside(failure.value) == model.ledger.usage
+
+
 def test_a_failure_of_what_a_short_answer_left_out_tells_the_short_answer_too(server: Any) -> None:
     def answer(path: str, body: dict[str, Any]) -> Any:
         return server.completion(path, ["one"]) if body.get("n") == 2 else (400, {"error": "no swans"}, {})

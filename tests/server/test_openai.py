@@ -7,6 +7,7 @@ import openai
 import pytest
 
 from cygnet import Sampling
+from cygnet.errors import ContextError
 from cygnet.generation import Constraint
 from cygnet.lm import EndpointModel, LocalModel
 from cygnet.model.folder import load_language_model, save_model
@@ -120,8 +121,17 @@ def test_models_are_listed(client: openai.OpenAI) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_prompt_longer_than_the_context_is_refused(client: openai.OpenAI, stream: bool) -> None:
     messages = [{"role": "user", "content": "swan " * 100}]
-    with pytest.raises(openai.BadRequestError, match="it must have between 1 and 63 for this model"):
+    with pytest.raises(openai.BadRequestError, match="it must have between 1 and 63 for this model") as error:
         client.chat.completions.create(model="pocket/rl", messages=messages, stream=stream)
+    assert error.value.code == "context_length_exceeded"
+
+
+def test_a_text_too_long_to_be_scored_is_told_as_such(client: openai.OpenAI, url: str) -> None:
+    with pytest.raises(openai.BadRequestError) as error:
+        client.completions.create(model="pocket/rl", prompt="swan " * 100, max_tokens=1, echo=True, logprobs=1)
+    assert error.value.code == "context_length_exceeded"
+    with EndpointModel(url) as endpoint, pytest.raises(ContextError):
+        endpoint.score(["swan " * 100], [" swan"])
 
 
 def test_our_own_client_finds_the_model_behind_it(url: str, model: LocalModel) -> None:

@@ -206,16 +206,19 @@ class EndpointModel(LanguageModel):
         self.ledger.check()
         began = time.perf_counter()
         answer = self._connection.post(asked.path, asked.asked(samples))
-        usage = read_usage(answer, self.prices, time.perf_counter() - began)
-        taken.append(usage)
-        several = read_replies(asked, answer)[: len(samples)]
-        if not several:
-            raise UserError(f"{self.url} answered without a single reply.")
-        parts = split_usage(usage, self.prices, len(several))
-        replies = {i: replace(reply, usage=part) for i, reply, part in zip(samples, several, parts, strict=False)}
-        if self._cache is not None:
-            self._cache.put(asked.key, replies)
-        self.ledger.enter(self.name, usage)
+        usage = Usage(seconds=time.perf_counter() - began, calls=1)
+        try:  # an answer that can't be read is paid, too
+            usage = read_usage(answer, self.prices, usage.seconds)
+            several = read_replies(asked, answer)[: len(samples)]
+            if not several:
+                raise UserError(f"{self.url} answered without a single reply.")
+            parts = split_usage(usage, self.prices, len(several))
+            replies = {i: replace(reply, usage=part) for i, reply, part in zip(samples, several, parts, strict=False)}
+            if self._cache is not None:
+                self._cache.put(asked.key, replies)
+        finally:
+            taken.append(usage)
+            self.ledger.enter(self.name, usage)
         return replies
 
     def _at_once(self, jobs: Sequence[Callable[[], T]]) -> list[T]:

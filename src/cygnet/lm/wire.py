@@ -130,8 +130,11 @@ def read_usage(answer: Json, prices: Prices, seconds: float) -> Usage:
     counts = answer.get("usage") or {}
     if not counts and prices != FREE:
         raise UserError("the endpoint doesn't say how many tokens it used, so the cost is unknown: set no prices.")
-    prompt, completion = counts.get("prompt_tokens") or 0, counts.get("completion_tokens") or 0
-    cached = (counts.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    try:
+        prompt, completion = int(counts.get("prompt_tokens") or 0), int(counts.get("completion_tokens") or 0)
+        cached = int((counts.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"the endpoint's count of tokens is {str(counts)[:200]}, not in OpenAI's form.") from error
     return Usage(prompt, completion, cached, seconds, prices.cost(prompt, cached, completion), 1)
 
 

@@ -2,7 +2,7 @@
 
 from starlette.responses import JSONResponse
 
-from cygnet.errors import UserError
+from cygnet.errors import ContextError, UserError
 from cygnet.lm.connection import DeadEndpointError
 from cygnet.lm.ledger import BudgetError
 
@@ -30,6 +30,8 @@ def told(error: Exception) -> ApiError:
         return error
     if isinstance(error, DeadEndpointError | BudgetError):
         return ApiError(502, str(error), code="model_unavailable")
+    if isinstance(error, ContextError):  # by this code, clients and techniques tell that a shorter prompt would do
+        return ApiError(400, str(error), code="context_length_exceeded")
     if isinstance(error, UserError):
         return ApiError(400, str(error))
     return ApiError(500, "the server failed; its log says why.", code="internal_error")
