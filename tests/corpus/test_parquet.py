@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cygnet.corpus.document import Document
-from cygnet.corpus.parquet import read_documents, write_documents
+from cygnet.corpus.parquet import find_document, read_documents, write_documents
 from cygnet.errors import UserError
 
 DOCUMENTS = [Document("1", "docs", "text\twith ünïcode\n", "m.n"), Document("2", "tasks", "Q", "addition", ("k", "l"))]
@@ -45,3 +45,20 @@ def test_a_file_is_read_piece_by_piece(tmp_path: Path) -> None:
     documents = read_documents(path)
     assert next(documents) == rows[0]
     assert list(documents) == rows[1:]
+
+
+def test_one_document_is_found_without_the_texts_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "train.parquet"
+    write_documents(path, [Document(str(number), "docs", f"text {number}", "m", ("k",)) for number in range(3_500)])
+    whole: list[int] = []
+    read = pq.ParquetFile.read_row_group
+
+    def noted(self: pq.ParquetFile, group: int, columns: list[str] | None = None, **more: bool) -> pa.Table:
+        if columns is None:
+            whole.append(group)
+        return read(self, group, columns=columns, **more)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", noted)
+    assert find_document(path, "2345") == Document("2345", "docs", "text 2345", "m", ("k",))
+    assert whole == [2]
+    assert find_document(path, "9999") is None

@@ -63,6 +63,24 @@ def test_a_run_finds_the_verdict_in_the_corpus_that_it_names(run: Path) -> None:
     assert "taken out 1 × email" in found
 
 
+def test_a_run_finds_the_verdict_in_the_pages_that_it_built(run: Path) -> None:
+    (run / "corpus").rename(run / "pages")
+    (run / "corpus").mkdir()
+    (run / "pages/train.parquet").rename(run / "corpus/train.parquet")
+    assert "rules     passed all" in describe_trace(trace(run / "tokens", 5, "train", *parts(run)))
+
+
+def test_the_paths_of_a_recipe_begin_where_it_was_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run / "run/corpus").mkdir(parents=True)
+    (run / "corpus/train.parquet").rename(run / "run/corpus/train.parquet")
+    write_json(run / "run/recipe.json", {"corpus": {"built": "corpus"}})
+    folders = run / "run/corpus", run / "tokenizer"
+    with pytest.raises(UserError, match=r"corpus\.built = 'corpus', which is not here\. Ask in the folder where"):
+        trace(run / "tokens", 5, "train", *folders)
+    monkeypatch.chdir(run)
+    assert "rules     passed all" in describe_trace(trace(run / "tokens", 5, "train", *folders))
+
+
 def test_what_does_not_belong_together_is_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tokens = read_json(run / "tokens/index.json")["splits"]["train"]["tokens"]
     with pytest.raises(UserError, match=f"has the tokens 0 to {tokens - 1}, not {tokens}"):

@@ -1,8 +1,10 @@
 """Documents in parquet files, with a schema that is stated and never guessed from the data."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,19 +43,43 @@ def read_documents(path: Path) -> Iterator[Document]:
     Raises:
         UserError: when the file is missing, is not parquet, has other columns or is damaged.
     """
+    with _opened(path) as file:
+        for batch in file.iter_batches(_BATCH, use_threads=False):
+            yield from map(_document, batch.to_pylist())
+
+
+def find_document(path: Path, name: str) -> Document | None:
+    """The document with the id `name`, if there is one: of others, little more than their ids is read.
+
+    Raises:
+        UserError: as `read_documents` does.
+    """
+    with _opened(path) as file:
+        for group in range(file.num_row_groups):
+            ids = file.read_row_group(group, columns=["id"], use_threads=False)["id"].to_pylist()
+            if name in ids:
+                rows = file.read_row_group(group, use_threads=False).slice(ids.index(name), 1)
+                return _document(rows.to_pylist()[0])
+    return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         file = pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist. Build the corpus first.") from error
-    except pa.ArrowInvalid as error:
+    except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path} is not a parquet file: {error}") from error
     with file:
         if not file.schema_arrow.equals(SCHEMA):
             columns = ", ".join(file.schema_arrow.names)
             raise UserError(f"{path} is no corpus file: it has {columns} where {', '.join(SCHEMA.names)} belong.")
         try:
-            for batch in file.iter_batches(_BATCH, use_threads=False):
-                for row in batch.to_pylist():
-                    yield Document(**row | {"keys": tuple(row["keys"])})
-        except (OSError, pa.ArrowException) as error:
+            yield file
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise UserError(f"{path} is damaged: {error}. Build the corpus again.") from error
+
+
+def _document(row: dict[str, Any]) -> Document:
+    return Document(**row | {"keys": tuple(row["keys"])})

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from cygnet.corpus.document import Document
-from cygnet.corpus.parquet import read_documents
-from cygnet.corpus.pipeline.shards import Row, read_rows
+from cygnet.corpus.parquet import find_document
+from cygnet.corpus.pipeline.shards import Row, read_row
 from cygnet.errors import UserError
 from cygnet.files import read_json
 from cygnet.terminal import printable
@@ -88,28 +88,36 @@ def describe_trace(found: Trace) -> list[str]:
 
 
 def _document(corpus: Path, split: str, name: str) -> Document:
-    for document in read_documents(corpus / f"{split}.parquet"):
-        if document.id == name:
-            return document
+    if document := find_document(corpus / f"{split}.parquet", name):
+        return document
     raise UserError(f"{corpus} has no document {name!r} in {split}: the tokens were made from another corpus.")
 
 
 def _verdict(corpus: Path, document: Document) -> Row | None:
-    """Its row in `documents/`: of this corpus, or of the one that a recipe took as `corpus.built`."""
+    """Its row in `documents/`: of this corpus, or of those that the run which has this corpus made it of."""
     source, _, rest = document.id.partition("/")
     shard, _, row = rest.rpartition("/")
     if source != document.source or not row.isdecimal():
         return None
-    for folder in (corpus, _built(corpus)):
-        path = folder / "documents" / source / f"{shard}.parquet" if folder else None
-        if path is not None and path.is_file():
-            return next((found for found in read_rows(path) if found["id"] == document.id), None)
+    for folder in (corpus, corpus.parent / "pages", *_built(corpus)):
+        path = folder / "documents" / source / f"{shard}.parquet"
+        if path.is_file() and (found := read_row(path, int(row))) and found["id"] == document.id:
+            return found
     return None
 
 
-def _built(corpus: Path) -> Path | None:
-    """What the recipe of the run that has this corpus names as `corpus.built`."""
+def _built(corpus: Path) -> list[Path]:
+    """What the recipe of the run that has this corpus names as `corpus.built`.
+
+    Raises:
+        UserError: when it isn't there: a recipe's paths begin at the folder where it was run.
+    """
     recipe = corpus.parent / "recipe.json"
     said: Any = read_json(recipe) if recipe.is_file() else {}
     built = said.get("corpus", {}).get("built") if isinstance(said, dict) else None
-    return Path(built) if built else None
+    if built and not Path(built).is_dir():
+        raise UserError(
+            f"{recipe} took texts of corpus.built = {built!r}, which is not here. Ask in the folder where the recipe "
+            "was run, from which its paths begin."
+        )
+    return [Path(built)] if built else []

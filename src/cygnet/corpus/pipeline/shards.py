@@ -1,6 +1,7 @@
 """The files between the stages: parquet shards with stated schemas, written and read some megabytes at a time."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,29 +75,62 @@ def write_rows(path: Path, schema: pa.Schema, rows: Iterable[Row], metadata: Map
     return count
 
 
-def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[list[Row]]:
-    """The rows of a shard, some of their columns, in lists as they were written: a row group each.
-
-    Raises:
-        UserError: when the file is missing or damaged, or has not these columns.
-    """
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """A shard to read from. Raises UserError when it is missing or turns out to be damaged."""
     try:
         with pq.ParquetFile(path) as file:
-            if absent := set(columns or ()) - set(file.schema_arrow.names):
-                raise UserError(f"{path} is no shard of a corpus: it has no {', '.join(sorted(absent))}.")
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=list(columns) if columns else None, use_threads=False)
-                yield table.to_pylist(maps_as_pydicts="strict")
+            yield file
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist. Build the corpus first.") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is damaged: {error}. Remove it and build the corpus again.") from error
 
 
+def _rows(file: pq.ParquetFile, group: int, columns: Sequence[str] | None = None) -> list[Row]:
+    table = file.read_row_group(group, columns=list(columns) if columns else None, use_threads=False)
+    found: list[Row] = table.to_pylist(maps_as_pydicts="strict")
+    return found
+
+
+def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[list[Row]]:
+    """The rows of a shard, some of their columns, in lists as they were written: a row group each.
+
+    Raises:
+        UserError: when the file is missing or damaged, or has not these columns.
+    """
+    with _opened(path) as file:
+        if absent := set(columns or ()) - set(file.schema_arrow.names):
+            raise UserError(f"{path} is no shard of a corpus: it has no {', '.join(sorted(absent))}.")
+        for group in range(file.num_row_groups):
+            yield _rows(file, group, columns)
+
+
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
     """The rows of a shard, one after the other."""
     for batch in read_batches(path, columns):
         yield from batch
+
+
+def read_row(path: Path, number: int) -> Row | None:
+    """One row of a shard, counted from 0, of which only the row group is read; None behind the end."""
+    with _opened(path) as file:
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if number < rows:
+                return _rows(file, group)[number]
+            number -= rows
+    return None
+
+
+def read_where(path: Path, column: str, value: int) -> Iterator[Row]:
+    """The rows whose number in `column` is `value`; of a file in that order, hardly another row group is read."""
+    with _opened(path) as file:
+        place = file.schema_arrow.get_field_index(column)
+        for group in range(file.num_row_groups):
+            known = file.metadata.row_group(group).column(place).statistics
+            if known is None or known.min <= value <= known.max:
+                yield from (row for row in _rows(file, group) if row[column] == value)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
