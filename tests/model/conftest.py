@@ -11,11 +11,15 @@ from tokenizers import Tokenizer as BpeTokenizer
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    SmolLM3Config,
+    SmolLM3ForCausalLM,
 )
 
 TEMPLATE = (
@@ -31,6 +35,7 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 16,
 }
+YARN = {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0, "original_max_position_embeddings": 16}
 _SHAPE = {
     "vocab_size": 320,
     "hidden_size": 64,
@@ -51,7 +56,18 @@ FAMILIES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
         {"rope_parameters": {**LLAMA3, "rope_theta": 500_000.0, "original_max_position_embeddings": 8192}},
     ),
     "qwen2": (Qwen2Config, Qwen2ForCausalLM, {"tie_word_embeddings": True}),
+    "qwen2, yarn": (Qwen2Config, Qwen2ForCausalLM, {"rope_parameters": YARN}),
     "qwen3": (Qwen3Config, Qwen3ForCausalLM, {"head_dim": 16}),
+    "qwen3, narrow heads, yarn": (Qwen3Config, Qwen3ForCausalLM, {"head_dim": 8, "rope_parameters": YARN}),
+    "llama, linear": (
+        LlamaConfig,
+        LlamaForCausalLM,
+        {"rope_parameters": {"rope_type": "linear", "rope_theta": 500.0, "factor": 4.0}},
+    ),
+    "mistral": (MistralConfig, MistralForCausalLM, {"sliding_window": None, "head_dim": 32}),
+    "mistral, window": (MistralConfig, MistralForCausalLM, {"sliding_window": 40}),
+    "smollm3": (SmolLM3Config, SmolLM3ForCausalLM, {"num_hidden_layers": 5, "no_rope_layer_interval": 4}),
+    "smollm3, other layers": (SmolLM3Config, SmolLM3ForCausalLM, {"no_rope_layers": [0, 1], "head_dim": 32}),
 }
 
 

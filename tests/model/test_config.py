@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cygnet.errors import UserError
 from cygnet.model.config import ModelConfig
-from cygnet.model.rope import RopeScaling
+from cygnet.model.rope import Linear, Llama3, Yarn
 
 
 @given(st.integers(1, 40))
@@ -22,8 +22,10 @@ def test_the_dial_sets_everything(depth: int) -> None:
     ("parts", "family"),
     [
         ({}, "qwen3"),
-        ({"qk_norm": False, "tied": False, "rope_scaling": RopeScaling(8.0, 1.0, 4.0, 32)}, "llama"),
-        ({"qk_norm": False, "qkv_bias": True}, "qwen2"),
+        ({"qk_norm": False, "tied": False, "rope_scaling": Llama3(8.0, 1.0, 4.0, 32)}, "llama"),
+        ({"qk_norm": False, "qkv_bias": True, "rope_scaling": Yarn(4.0, 32, 1.1)}, "qwen2"),
+        ({"rope_scaling": Linear(2.0)}, "qwen3"),
+        ({"qk_norm": False, "unrotated": (0, 2)}, "smollm3"),
     ],
 )
 def test_a_config_comes_back_from_huggingface_form(parts: dict[str, Any], family: str) -> None:
@@ -40,6 +42,8 @@ def test_a_llama_that_says_little_is_the_first_one() -> None:
 
 
 def test_shapes_that_cannot_be() -> None:
+    with pytest.raises(UserError, match="no architecture known here has two of"):
+        ModelConfig(500, 64, 4, 64, heads=4, kv_heads=4, head_width=16, ffn_width=128, unrotated=(3,))
     with pytest.raises(UserError, match="depth must be at least 1, not 0"):
         ModelConfig.from_depth(0, 500, 64)
     with pytest.raises(UserError, match="4 attention heads can't share 3 key-value heads evenly"):
@@ -49,16 +53,21 @@ def test_shapes_that_cannot_be() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "mamba"}, "models of the types llama, qwen2, qwen3 load here, not 'mamba'"),
-        ({"use_sliding_window": True}, "sets use_sliding_window, which can't be represented here"),
+        ({"model_type": "mamba"}, "models of the types llama, mistral, qwen2, qwen3, smollm3 load here"),
+        ({"use_sliding_window": True, "sliding_window": 0}, "sliding_window = 0, which should be a whole number"),
         ({"hidden_size": None}, "lacks 'hidden_size'"),
         ({"rope_theta": None}, "lacks 'rope_theta'"),
         ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "lacks 'low_freq_factor'"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "lacks 'original_max_position_embeddings'"),
         (
-            {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}},
-            "rotary positions load here unscaled or as in Llama 3.1, not 'yarn'",
+            {"rope_theta": 1.0, "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 9}},
+            "is yarn, which needs a rope_theta above 1, not 1",
         ),
-        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4}}, "unscaled or as in Llama 3.1, not 'linear'"),
+        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4}}, "lacks 'factor'"),
+        (
+            {"rope_scaling": {"type": "dynamic", "factor": 2.0}},
+            "rotary positions load here unscaled, linear, llama3 or yarn, not 'dynamic'",
+        ),
     ],
 )
 def test_other_architectures_are_refused(change: dict, message: str) -> None:

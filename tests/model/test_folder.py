@@ -185,8 +185,8 @@ def test_a_damaged_file_is_named(build, tokenizer: Tokenizer, tmp_path: Path, na
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"hidden_size": 96}, "does not fit its config.json"),
-        ({"num_hidden_layers": 3}, "does not fit its config.json"),
+        ({"hidden_size": 96}, "holds tensors that don't fit its config.json"),
+        ({"num_hidden_layers": 3}, "holds tensors that don't fit its config.json"),
         ({"vocab_size": 301}, "its tokenizer has 300 tokens but the model 301"),
         ({"architectures": []}, "does not describe a model"),
         ({"model_type": "mamba"}, "can't be opened: models of the types llama"),

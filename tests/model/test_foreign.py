@@ -14,13 +14,17 @@ from cygnet.generation import Engine
 from cygnet.model.folder import load_language_model, load_scalar_model, save_model, scalar_from
 from cygnet.tokens.chat import render, render_prompt
 
-FAMILIES = ["llama", "llama, tied, wide heads", "llama 3.1", "qwen2", "qwen3"]
+FAMILIES = [
+    *("llama", "llama, tied, wide heads", "llama 3.1", "llama, linear", "mistral", "mistral, window"),
+    *("qwen2", "qwen2, yarn", "qwen3", "qwen3, narrow heads, yarn", "smollm3", "smollm3, other layers"),
+]
+YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0, "original_max_position_embeddings": 16}
 CHAT = [
     {"role": "user", "content": "What is it? <|im_end|> 🦢"},
     {"role": "assistant", "content": "\nIt is a swan."},
     {"role": "user", "content": "It is"},
 ]
-TOKENS = torch.randint(3, 300, (2, 60), generator=torch.Generator().manual_seed(0))
+TOKENS = torch.randint(3, 300, (2, 40), generator=torch.Generator().manual_seed(0))
 
 
 def change(path: Path, **fields: Any) -> None:
@@ -47,11 +51,27 @@ def test_greedy_decoding_is_that_of_transformers(save_foreign, tmp_path: Path, f
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_prompts_of_unequal_length_decoded_together_have_the_logits_of_each_alone(
+    save_foreign, tmp_path: Path, family: str
+) -> None:
+    theirs = save_foreign(tmp_path, family)
+    model, tokenizer = load_language_model(tmp_path)
+    prompts = [TOKENS[0, :17].tolist(), TOKENS[1, :4].tolist(), TOKENS[1, 5:16].tolist()]
+    sampling = Sampling(temperature=0, max_new_tokens=12, logprobs=0)
+    for prompt, (found,) in zip(prompts, Engine(model, tokenizer, tool=None).generate(prompts, sampling), strict=True):
+        with torch.no_grad():
+            logits = theirs(torch.tensor([[*prompt, *found.tokens]])).logits[0, len(prompt) - 1 : -1]
+        logprobs = logits.log_softmax(-1).max(-1).values.tolist()
+        assert found.tokens == logits.argmax(-1).tolist()
+        assert found.logprobs == pytest.approx(logprobs, abs=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_what_is_saved_again_is_the_same_to_transformers(save_foreign, tmp_path: Path, family: str) -> None:
     theirs = save_foreign(tmp_path / "theirs", family)
     save_model(tmp_path / "ours", *load_language_model(tmp_path / "theirs"))
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "ours", dtype=torch.float32)
-    assert type(again) is type(theirs)
+    assert again.config.model_type == family.partition(",")[0].partition(" ")[0].replace("mistral", "llama")
     with torch.no_grad():
         assert (theirs(TOKENS).logits - again(TOKENS).logits).abs().max() < 1e-4
     assert again.generation_config.eos_token_id == [2, 0]
@@ -65,6 +85,56 @@ def test_a_reward_model_can_start_from_an_untied_one(save_foreign, tmp_path: Pat
     save_model(tmp_path / "reward", scalar_from(model), tokenizer)
     reward, _ = load_scalar_model(tmp_path / "reward")
     torch.testing.assert_close(reward.features(TOKENS), model.features(TOKENS))
+
+
+def test_a_window_is_the_context(save_foreign, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Within its window a Mistral sees all there is; beyond it, it would not, and that is refused."""
+    theirs = save_foreign(tmp_path, "mistral, window")
+    ours = load(tmp_path)
+    assert f"cygnet: {tmp_path} attends to a window of 40 tokens" in capsys.readouterr().err
+    longer = torch.cat([TOKENS, TOKENS[:, :10]], dim=1)
+    with torch.no_grad():
+        whole = theirs(longer).logits
+    change(tmp_path / "config.json", sliding_window=64)
+    unwindowed, _ = load_language_model(tmp_path)
+    with torch.no_grad():
+        differs = (whole - unwindowed(longer)).abs().amax(dim=(0, 2)) > 1e-3
+    assert differs.nonzero()[0] == 40  # the first token that can't look at all before it
+    with pytest.raises(UserError, match="40"):
+        ours.generate([ours.tokenizer.decode(longer[0].tolist())], Sampling(max_new_tokens=1))
+
+
+@pytest.mark.parametrize(
+    ("family", "fields", "context"),
+    [
+        ("mistral, window", {}, 40),
+        ("mistral, window", {"sliding_window": 100}, 64),
+        ("mistral", {}, 64),
+        ("qwen2", {"sliding_window": 40}, 64),
+        ("qwen2", {"use_sliding_window": True, "sliding_window": 40, "layer_types": None}, 40),
+        ("qwen2", {"sliding_window": 40, "layer_types": ["full_attention", "sliding_attention"]}, 40),
+    ],
+)
+def test_the_context_is_as_long_as_every_layer_looks(
+    save_foreign, tmp_path: Path, family: str, fields: dict[str, Any], context: int
+) -> None:
+    save_foreign(tmp_path, family)
+    change(tmp_path / "config.json", **fields)
+    assert load_language_model(tmp_path)[0].config.context_length == context
+
+
+@pytest.mark.parametrize("marks", [[1], [1, 2], "11", [1, 1, 0]])
+def test_layers_without_positions_are_marked_one_by_one(save_foreign, tmp_path: Path, marks: Any) -> None:
+    save_foreign(tmp_path, "smollm3, other layers")
+    change(tmp_path / "config.json", no_rope_layers=marks)
+    with pytest.raises(UserError, match="has no_rope_layers = .*, which should be 2 times 0 or 1"):
+        load(tmp_path)
+
+
+def test_a_smollm3_that_says_little_goes_without_positions_in_each_fourth_layer(save_foreign, tmp_path: Path) -> None:
+    save_foreign(tmp_path, "smollm3")
+    change(tmp_path / "config.json", no_rope_layers=None, no_rope_layer_interval=None)
+    assert load_language_model(tmp_path)[0].config.unrotated == (3,)
 
 
 def test_several_files_are_one_model(save_foreign, tmp_path: Path) -> None:
@@ -224,20 +294,22 @@ def test_the_first_token_of_a_text_may_have_no_probability(save_foreign, tmp_pat
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"model_type": "mamba"}, "models of the types llama, qwen2, qwen3 load here, not 'mamba'"),
+        ({"model_type": "mamba"}, "models of the types llama, mistral, qwen2, qwen3, smollm3 load here, not 'mamba'"),
         ({"architectures": ["LlamaForQuestionAnswering"]}, "holds LlamaForQuestionAnswering, not a language model"),
         ({"attention_bias": True}, "sets attention_bias, which can't be represented here: True"),
         ({"hidden_act": "gelu"}, "sets hidden_act, .* 'gelu'"),
         ({"quantization_config": {"quant_method": "gptq"}}, "sets quantization_config"),
-        ({"layer_types": ["sliding_attention"] * 2}, "look at a window only"),
+        ({"layer_types": ["chunked_attention"] * 2}, "has layer_types = .* which can't be represented here"),
         ({"num_hidden_layers": "two"}, "has num_hidden_layers = 'two', which should be a whole number"),
         ({"num_hidden_layers": 3}, "model.layers.2.self_attn.q_proj.weight is missing"),
         ({"num_hidden_layers": 1}, "model.layers.1.* is not known"),
         ({"hidden_size": 32, "head_dim": 16}, "has the shape"),
         ({"tie_word_embeddings": True}, "lm_head.weight is not known"),
         ({"vocab_size": 200}, "its tokenizer has 282 tokens but the model 200"),
-        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "not 'yarn'"),
-        ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "rotate a part of each head"),
+        ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4}}, "not 'dynamic'"),
+        ({"rope_parameters": {**YARN, "mscale": 1.0}}, "is yarn with mscale, which can't be represented"),
+        ({"rope_parameters": {**YARN, "truncate": False}}, "is yarn with truncate = False"),
+        ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "not a part of each"),
     ],
 )
 def test_what_cannot_be_represented_is_refused_by_name(

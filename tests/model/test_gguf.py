@@ -63,7 +63,7 @@ def write(path: Path, folder: Path, kind: str, bpe: BpeTokenizer, template: str,
         writer.add_uint32(f"{family}.{name}", value)
     if config.rope_scaling is not None:
         frequencies = config.rope_theta ** (-np.arange(0, config.head_width, 2) / config.head_width)
-        slowed = [config.rope_scaling.slow_down(frequency) for frequency in frequencies]
+        slowed = np.array(config.rope_scaling.stretch(frequencies, config.rope_theta))
         writer.add_tensor("rope_freqs.weight", (frequencies / slowed).astype(np.float32))
     table = gguf.get_tensor_name_map(gguf.MODEL_ARCH[family.upper()], config.layers)
     for name, tensor in model.state_dict().items():

@@ -69,7 +69,15 @@ FIELDS = [
     *("model_type", "architectures", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers"),
     *("num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings", "rms_norm_eps"),
     *("rope_theta", "rope_scaling", "rope_parameters", "tie_word_embeddings", "layer_types", "hidden_act"),
-    *("attention_bias", "quantization_config", "eos_token_id", "bos_token_id"),
+    *(
+        "sliding_window",
+        "use_sliding_window",
+        "no_rope_layers",
+        "attention_bias",
+        "quantization_config",
+        "eos_token_id",
+        "bos_token_id",
+    ),
 ]
 
 
@@ -80,12 +88,23 @@ def whole(config: ModelConfig) -> bool:
     return all(type(size) is int and 0 < size <= 2**20 for size in sizes) and bool(cos.isfinite().all())
 
 
+@pytest.mark.parametrize("family", ["llama", "mistral", "smollm3"])
 @pytest.mark.parametrize("field", FIELDS)
-def test_any_value_of_any_field_of_a_config_is_taken_or_refused(folder: Path, field: str) -> None:
-    said = read_json(folder / "config.json")
+def test_any_value_of_any_field_of_a_config_is_taken_or_refused(folder: Path, field: str, family: str) -> None:
+    said = {**read_json(folder / "config.json"), "model_type": family}
     for value in [None, *STRANGE]:
         with suppress(UserError):
             assert whole(ModelConfig.from_huggingface({**said, field: value}))
+
+
+@pytest.mark.parametrize("field", ["factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "x"])
+def test_any_yarn_is_taken_or_refused(folder: Path, field: str) -> None:
+    said = {**read_json(folder / "config.json"), "rope_theta": 5e5}
+    yarn = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}
+    assert whole(ModelConfig.from_huggingface({**said, "rope_scaling": yarn}))
+    for value in [None, *STRANGE]:
+        with suppress(UserError):
+            assert whole(ModelConfig.from_huggingface({**said, "rope_scaling": {**yarn, field: value}}))
 
 
 @pytest.mark.parametrize("field", ["rope_type", "rope_theta", *LLAMA3])

@@ -1,8 +1,10 @@
 """Model folders that transformers, vLLM and SGLang open as they are."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 
 from cygnet.errors import UserError
@@ -17,14 +19,17 @@ from cygnet.tokens.tokenizer import Tokenizer
 _LANGUAGE, _SCALAR = "ForCausalLM", "ForSequenceClassification"
 
 
-def save_model(folder: Path, model: Transformer | ScalarModel, tokenizer: Tokenizer) -> None:
+def save_model(
+    folder: Path, model: Transformer | ScalarModel, tokenizer: Tokenizer, dtype: torch.dtype = torch.float32
+) -> None:
     """Write config.json, model.safetensors, generation_config.json and the tokenizer, complete or not at all."""
     with write_aside(folder) as temporary:
         temporary.mkdir(parents=True)
         tokenizer.save(temporary)
-        write_json(temporary / "config.json", _config(model, tokenizer))
+        named = {"dtype": str(dtype).removeprefix("torch.")}
+        write_json(temporary / "config.json", {**_config(model, tokenizer), **named})
         write_json(temporary / "generation_config.json", {"do_sample": True, "temperature": 1.0, **_ids(tokenizer)})
-        tensors = {name: tensor.detach().float().contiguous() for name, tensor in model.state_dict().items()}
+        tensors = {name: tensor.detach().to(dtype).contiguous() for name, tensor in model.state_dict().items()}
         save_file(tensors, temporary / "model.safetensors", metadata={"format": "pt"})
 
 
@@ -40,6 +45,15 @@ def load_language_model(folder: Path) -> tuple[Transformer, Tokenizer]:
         return model, tokenizer
     _, shape = _read_config(folder, _LANGUAGE, "a language model")
     return _load(Transformer, shape, folder)
+
+
+def load_model(folder: Path) -> tuple[Transformer | ScalarModel, Tokenizer]:
+    """Open a language model folder, an adapter's or a reward model's. Raises UserError as the others do."""
+    path = folder / "config.json"
+    config = read_json(path) if path.is_file() else None
+    named = config.get("architectures") if isinstance(config, dict) else None
+    scalar = isinstance(named, list) and bool(named) and str(named[0]).endswith(_SCALAR)
+    return load_scalar_model(folder) if scalar else load_language_model(folder)
 
 
 def load_scalar_model(folder: Path) -> tuple[ScalarModel, Tokenizer]:
@@ -92,9 +106,12 @@ def _read_config(folder: Path, kind: str, words: str) -> tuple[dict[str, Any], M
         shape = ModelConfig.from_huggingface(config)
     except UserError as error:
         raise UserError(f"{folder} can't be opened: {error}") from error
-    expected, found = f"{FAMILIES[shape.family]}{kind}", named[0]
+    expected, found = f"{FAMILIES[config['model_type']]}{kind}", named[0]
     if found != expected:
         raise UserError(f"{folder} holds {found!s:.60}, not {words} ({expected}).")
+    if shape.context_length < config["max_position_embeddings"]:
+        window = f"a window of {shape.context_length} tokens"
+        print(f"cygnet: {folder} attends to {window}; texts up to that length open here.", file=sys.stderr)
     return config, shape
 
 

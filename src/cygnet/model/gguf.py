@@ -6,6 +6,8 @@ tensors; here is what the tensors and settings mean to us.
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +21,20 @@ from cygnet.files import sha256_of, write_aside, write_json
 from cygnet.model.config import FAMILIES, MOST_LAYERS, ModelConfig
 from cygnet.model.fields import LARGEST, count, number
 from cygnet.model.gguf_tokenizer import read_tokenizer
-from cygnet.model.rope import RopeScaling
+from cygnet.model.rope import Linear, Llama3, RopeScaling, Yarn, yarn_strength
 from cygnet.model.transformer import Transformer
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
 
 _FORMAT = 2  # of the folders that are kept: a new number where the same file is unpacked otherwise
-_FACTORS = "rope_freqs.weight"
+FACTORS = "rope_freqs.weight"
 _ASSUMED = {"rope.freq_base": 10_000.0}  # what llama.cpp takes where a file says nothing
+ARCHITECTURES = ("llama", "qwen2", "qwen3", "smollm3")  # Mistral's files are of the first
+# llama.cpp pairs neighbours where the checkpoints pair halves, so these have the rows of their heads shuffled.
+SHUFFLED = ("llama", "smollm3")
+UNROTATED_EVERY = 4  # of SmolLM3's layers: llama.cpp knows it without being told
+LLAMA3_CONTEXT, LLAMA3_LOW, LLAMA3_HIGH = 8192, 1.0, 4.0  # of Llama 3.1's scaling: all files have these
 # Settings of other architectures under the same name.
 _UNKNOWN = ("expert_count", "attention.sliding_window", "attention.value_length_mla", "logit_scale", "residual_scale")
 
@@ -36,7 +43,7 @@ def unpack(file: Path) -> Path:
     """The model folder with what is in a GGUF file, in float32; made when it is asked for first, and kept.
 
     It is under $XDG_CACHE_HOME or ~/.cache, in cygnet/gguf, by format number and SHA-256. Raises UserError when the
-    file is missing or damaged, or holds another architecture than Llama, Qwen2 and Qwen3, or what can't be represented.
+    file is missing or damaged, or holds another architecture than those above, or what can't be represented.
     """
     if not file.is_file():
         raise UserError(f"{file} does not exist.")
@@ -44,15 +51,22 @@ def unpack(file: Path) -> Path:
     folder = cache / str(_FORMAT) / sha256_of(file)
     if not folder.is_dir():
         print(f"cygnet: unpacking {file.name} once, into {folder}", file=sys.stderr)
-        _write_folder(_open(file), file, folder)
+        unpack_into(folder, file)
     return folder
 
 
-def _open(file: Path) -> "GGUFReader":
+@contextmanager
+def needs_library() -> Iterator[None]:
+    """Around its imports: says how to install it."""
     try:
-        from gguf import GGUFReader
+        yield
     except ImportError as error:
-        raise UserError("GGUF files are read by the library gguf: pip install 'cygnet[gguf]'") from error
+        raise UserError("GGUF files are read and written by the library gguf: pip install 'cygnet[gguf]'") from error
+
+
+def _open(file: Path) -> "GGUFReader":
+    with needs_library():
+        from gguf import GGUFReader
     try:
         reader = GGUFReader(file)
         for field in reader.fields.values():
@@ -62,11 +76,13 @@ def _open(file: Path) -> "GGUFReader":
     return reader
 
 
-def _write_folder(reader: "GGUFReader", file: Path, folder: Path) -> None:
-    settings = _settings(reader)
+def unpack_into(folder: Path, file: Path) -> None:
+    """Write the model folder with what is in a GGUF file. Raises UserError as `unpack` does."""
+    reader = _open(file)
+    settings = {name: field.contents() for name, field in reader.fields.items()}
     family = settings.get("general.architecture")
-    if not isinstance(family, str) or family not in FAMILIES:
-        raise UserError(f"{file} holds a model of the type {family!r:.60}; {', '.join(FAMILIES)} load here.")
+    if not isinstance(family, str) or family not in ARCHITECTURES:
+        raise UserError(f"{file} holds a model of the type {family!r:.60}; {', '.join(ARCHITECTURES)} load here.")
     try:
         config = _config(family, settings, reader)
         tensors = _tensors(config, reader)
@@ -80,13 +96,9 @@ def _write_folder(reader: "GGUFReader", file: Path, folder: Path) -> None:
         temporary.mkdir(parents=True)
         tokenizer.save(str(temporary / "tokenizer.json"))
         write_json(temporary / "tokenizer_config.json", conventions)
-        architecture = {"architectures": [f"{FAMILIES[family]}ForCausalLM"]}
+        architecture = {"architectures": [f"{FAMILIES[config.family]}ForCausalLM"]}
         write_json(temporary / "config.json", {**architecture, **config.to_huggingface(), **ends})
         save_file(tensors, temporary / "model.safetensors", metadata={"format": "pt"})
-
-
-def _settings(reader: "GGUFReader") -> dict[str, Any]:
-    return {name: field.contents() for name, field in reader.fields.items()}
 
 
 def _config(family: str, settings: dict[str, Any], reader: "GGUFReader") -> ModelConfig:
@@ -94,22 +106,19 @@ def _config(family: str, settings: dict[str, Any], reader: "GGUFReader") -> Mode
     for name in _UNKNOWN:
         if own.get(name):
             raise UserError(f"it sets {name}, which can't be represented here.")
-    if own.get("rope.scaling.type", "none") != "none":
-        raise UserError(
-            f"its rotary positions are scaled ({own['rope.scaling.type']!s:.60}); only plain ones load from GGUF."
-        )
     width, heads = count(own, "embedding_length", "it"), count(own, "attention.head_count", "it")
     own = _ASSUMED | {"attention.key_length": width // heads, "attention.head_count_kv": heads} | own
     head_width, rope_theta = count(own, "attention.key_length", "it"), number(own, "rope.freq_base", "it")
     for name in ("attention.value_length", "rope.dimension_count"):
         if own.get(name, head_width) != head_width:
             raise UserError(f"it sets {name} = {own[name]!s:.60}, but its heads are {head_width} wide.")
+    layers = count(own, "block_count", "it", MOST_LAYERS)
     names = {tensor.name: tensor for tensor in reader.tensors}
     own["rows of token_embd.weight"] = [0, *names["token_embd.weight"].shape.tolist()][-1]
     return ModelConfig(
         vocab_size=count(own, "rows of token_embd.weight", "it"),
         context_length=count(own, "context_length", "it"),
-        layers=count(own, "block_count", "it", MOST_LAYERS),
+        layers=layers,
         width=width,
         heads=heads,
         kv_heads=count(own, "attention.head_count_kv", "it"),
@@ -120,20 +129,41 @@ def _config(family: str, settings: dict[str, Any], reader: "GGUFReader") -> Mode
         qk_norm=family == "qwen3",
         qkv_bias=family == "qwen2",
         tied="output.weight" not in names,
-        rope_scaling=_scaling(names[_FACTORS], rope_theta, head_width) if _FACTORS in names else None,
+        rope_scaling=_scaling(own, names.get(FACTORS), rope_theta, head_width),
+        unrotated=tuple(range(UNROTATED_EVERY - 1, layers, UNROTATED_EVERY)) if family == "smollm3" else (),
     )
 
 
-def _scaling(tensor: Any, theta: float, width: int) -> RopeScaling:
+def _scaling(own: dict[str, Any], factors: Any, theta: float, width: int) -> RopeScaling | None:
+    """What the settings say, or the tensor of factors."""
+    kind = own.get("rope.scaling.type", "none")
+    if kind == "none":
+        return None if factors is None else _llama3(factors, theta, width)
+    if kind not in ("linear", "yarn") or factors is not None:
+        raise UserError(f"its rotary positions are scaled ({kind!s:.60}) in a way that can't be represented here.")
+    factor = number(own, "rope.scaling.factor", "it")
+    if kind == "linear":
+        return Linear(factor)
+    for name in ("attn_factor", "yarn_ext_factor", "yarn_attn_factor", "yarn_beta_fast", "yarn_beta_slow"):
+        if f"rope.scaling.{name}" in own:
+            raise UserError(f"it sets rope.scaling.{name}, which can't be represented here.")
+    return Yarn(factor, count(own, "rope.scaling.original_context_length", "it"), yarn_strength(factor))
+
+
+def _llama3(tensor: Any, theta: float, width: int) -> Llama3:
     """Llama 3.1's scaling, of which GGUF has only the outcome: by what each rotation is slowed down."""
     largest = round(float(tensor.data.max(initial=0)), 3)
     if tensor.data.shape == (width // 2,) and 0 < largest <= LARGEST:
-        scaling = RopeScaling(largest, 1.0, 4.0, 8192)
-        frequencies = [theta ** (-place / width) for place in range(0, width, 2)]
-        expected = [frequency / scaling.slow_down(frequency) for frequency in frequencies]
-        if np.allclose(tensor.data, expected, rtol=1e-3):
+        scaling = Llama3(largest, LLAMA3_LOW, LLAMA3_HIGH, LLAMA3_CONTEXT)
+        if np.allclose(tensor.data, slowed_by(scaling, theta, width), rtol=1e-3):
             return scaling
     raise UserError("its rotary positions are scaled otherwise than Llama 3.1's.")
+
+
+def slowed_by(scaling: RopeScaling, theta: float, width: int) -> list[float]:
+    """By how much a scaling slows each rotation of heads of this width."""
+    plain = [theta ** (-place / width) for place in range(0, width, 2)]
+    return [before / after for before, after in zip(plain, scaling.stretch(plain, theta), strict=True)]
 
 
 def _tensors(config: ModelConfig, reader: "GGUFReader") -> dict[str, Tensor]:
@@ -150,7 +180,7 @@ def _tensors(config: ModelConfig, reader: "GGUFReader") -> dict[str, Tensor]:
         if theirs not in packed:
             raise UserError(f"the tensor {theirs} is missing.")
         tensors[name] = _unpacked(packed.pop(theirs), name, shape, config)
-    packed.pop(_FACTORS, None)
+    packed.pop(FACTORS, None)
     if packed:
         raise UserError(f"it has the tensor {next(iter(packed))}, which can't be represented here.")
     return tensors
@@ -165,8 +195,7 @@ def _unpacked(tensor: Any, name: str, shape: tuple[int, ...], config: ModelConfi
         raise UserError(f"the tensor {tensor.name} can't be read: {error}") from error
     if values.shape != shape:
         raise UserError(f"the tensor {tensor.name} has the shape {list(values.shape)}, not {list(shape)}.")
-    if config.family == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
-        # llama.cpp pairs neighbours where the checkpoints pair halves, so its Llamas have the rows of heads shuffled.
+    if config.family in SHUFFLED and name.endswith(("q_proj.weight", "k_proj.weight")):
         halves = values.reshape(-1, config.head_width // 2, 2, config.width)
         values = halves.swapaxes(1, 2).reshape(shape)
     return torch.from_numpy(np.ascontiguousarray(values))

@@ -9,15 +9,27 @@ from cygnet.errors import UserError
 
 T = TypeVar("T")
 
-_CONTROL, _USER_DEFINED = 3, 4
+NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 # The ids it may name, and what tokenizer_config.json calls their tokens.
-_IDS = {"bos_token_id": "bos_token", "eos_token_id": "eos_token", "padding_token_id": "pad_token", "eot_token_id": ""}
+_IDS = {
+    "bos_token_id": "bos_token",
+    "eos_token_id": "eos_token",
+    "padding_token_id": "pad_token",
+    "eot_token_id": "",
+    "eom_token_id": "",
+}
+ENDS = ("eos_token_id", "eot_token_id", "eom_token_id")
 
 # How text is cut before merging, by the name under tokenizer.ggml.pre; as in the tokenizer.json of each family.
 _QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _LLAMA3 = _QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_TEKKEN = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*|\p{{N}}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 def _split(pattern: str) -> pre_tokenizers.PreTokenizer:
@@ -29,14 +41,19 @@ def _split(pattern: str) -> pre_tokenizers.PreTokenizer:
     )
 
 
-_CUTS: dict[str, Callable[[], pre_tokenizers.PreTokenizer]] = {
+CUTS: dict[str, Callable[[], pre_tokenizers.PreTokenizer]] = {
     "gpt-2": lambda: pre_tokenizers.ByteLevel(add_prefix_space=False),
     "smollm": lambda: pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     ),
     "qwen2": lambda: _split(_QWEN2),
+    "bailingmoe": lambda: _split(_QWEN2),  # its own pattern cuts the same
     "llama-bpe": lambda: _split(_LLAMA3),
+    "smaug-bpe": lambda: _split(_LLAMA3),
+    "tekken": lambda: _split(_TEKKEN),
 }
+_WHOLE_WORDS = ("llama-bpe", "tekken")  # a word that is a token is that token, whatever its merges
+_BEGIN = ("llama-bpe", "tekken")  # texts begin with the bos token where the file says nothing
 
 
 def read_tokenizer(settings: dict[str, Any]) -> tuple[Tokenizer, dict[str, Any]]:
@@ -48,31 +65,31 @@ def read_tokenizer(settings: dict[str, Any]) -> tuple[Tokenizer, dict[str, Any]]
     if own["model"] != "gpt2":
         raise UserError(f"its tokenizer is of the kind {own['model']!r:.60}; only byte-level BPE (gpt2) loads here.")
     cut = own.get("pre")
-    if not isinstance(cut, str) or cut not in _CUTS:
+    if not isinstance(cut, str) or cut not in CUTS:
         how = "does not say how it cuts text (tokenizer.ggml.pre)" if cut is None else f"cuts text like {cut!r:.60}"
-        raise UserError(f"its tokenizer {how}; known here: {', '.join(_CUTS)}.")
+        raise UserError(f"its tokenizer {how}; known here: {', '.join(CUTS)}.")
     tokens = _listed(own, "tokens", str)
-    bpe = _bpe(tokens, _listed(own, "merges", str), ignore_merges=cut == "llama-bpe")
+    bpe = _bpe(tokens, _listed(own, "merges", str), ignore_merges=cut in _WHOLE_WORDS)
     if cut == "qwen2":
         bpe.normalizer = normalizers.NFC()
-    bpe.pre_tokenizer, bpe.decoder = _CUTS[cut](), decoders.ByteLevel()
+    bpe.pre_tokenizer, bpe.decoder = CUTS[cut](), decoders.ByteLevel()
     kinds = _listed(own, "token_type", int)
     if len(kinds) != len(tokens):
         raise UserError(f"it has {len(tokens)} tokens, but tokenizer.ggml.token_type says something of {len(kinds)}.")
     bpe.add_tokens(
         [
-            AddedToken(token, special=kind == _CONTROL, normalized=False)
+            AddedToken(token, special=kind == CONTROL, normalized=False)
             for token, kind in zip(tokens, kinds, strict=True)
-            if kind in {_CONTROL, _USER_DEFINED}
+            if kind in {CONTROL, USER_DEFINED}
         ]
     )
     ids = {key: _id(own, key, tokens) for key in _IDS if key in own or key == "eos_token_id"}
-    if own.get("add_bos_token", cut == "llama-bpe"):  # what llama.cpp assumes where the file says nothing
+    if own.get("add_bos_token", cut in _BEGIN):
         bpe.post_processor = _beginning(tokens[_id(own, "bos_token_id", tokens)], own["bos_token_id"])
     names = {name: tokens[ids[key]] for key, name in _IDS.items() if name and key in ids}
     template = {"chat_template": own["tokenizer.chat_template"]} if "tokenizer.chat_template" in own else {}
     common = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
-    ends = list(dict.fromkeys(ids[key] for key in ("eos_token_id", "eot_token_id") if key in ids))
+    ends = list(dict.fromkeys(ids[key] for key in ENDS if key in ids))
     return bpe, {**common, **names, **template, "ends": ends}
 
 

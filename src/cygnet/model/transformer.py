@@ -1,6 +1,7 @@
 """A Qwen3-style decoder: RMSNorm before each part, rotary positions, QK-norm with a gain, SwiGLU, tied embeddings.
 
-Llama's and Qwen2's parts, which models from elsewhere have, are its variants: no QK-norm, biases, untied embeddings.
+Llama's, Qwen2's and SmolLM3's parts, which models from elsewhere have, are its variants: no QK-norm, biases, layers
+without rotation, untied embeddings.
 Parameter names are those of transformers, so a state dict is a Hugging Face checkpoint as it stands.
 Shapes: B rows, T positions, D width, H heads, K key-value heads, E head width, V vocabulary.
 """
@@ -22,6 +23,9 @@ _SHARPNESS = 1.7
 _EMBEDDING_STD = 0.02
 _LOOKED_BACK = 2  # how far, at most, the first layer's heads start to look
 _FASTEST = 4  # how many of the rotations they tell distances by
+
+
+Rotation = tuple[Tensor, Tensor]  # cosines and sines [..., T, E]
 
 
 class KeyValueCache(Protocol):
@@ -76,16 +80,19 @@ class Attention(nn.Module):
         self.k_norm = RMSNorm(config.head_width, config.norm_eps) if config.qk_norm else nn.Identity()
 
     def forward(
-        self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, layer: int
+        self, x: Tensor, rotation: Rotation | None, mask: Tensor | None, cache: KeyValueCache | None, layer: int
     ) -> Tensor:
-        """[B, T, D] → [B, T, D]. `mask` [B, 1, T, S] is True where a query may look; None means causal."""
+        """[B, T, D] → [B, T, D]. `mask` [B, 1, T, S] is True where a query may look; None means causal.
+
+        Without a rotation the layer does not know positions.
+        """
         rows, length, _ = x.shape
         heads, kv_heads, head_width = self.shape
         projected = linear(x, self.q_proj, self.k_proj, self.v_proj)
         by_head = projected.view(rows, length, heads + 2 * kv_heads, head_width).transpose(1, 2)
         q, k, v = torch.split(by_head, [heads, kv_heads, kv_heads], dim=1)
         normed = torch.cat([self.q_norm(q), self.k_norm(k)], dim=1)
-        q, k = torch.split(rotate(normed, rotation), [heads, kv_heads], dim=1)
+        q, k = torch.split(normed if rotation is None else rotate(normed, rotation), [heads, kv_heads], dim=1)
         if cache is not None:
             k, v = cache.extend(layer, k, v)
             q = q.to(k.dtype)
@@ -120,7 +127,7 @@ class Block(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.width, config.norm_eps)
 
     def forward(
-        self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None, layer: int
+        self, x: Tensor, rotation: Rotation | None, mask: Tensor | None, cache: KeyValueCache | None, layer: int
     ) -> Tensor:
         """[B, T, D] → [B, T, D]."""
         x = x + self.self_attn(self.input_layernorm(x), rotation, mask, cache, layer)
@@ -135,11 +142,12 @@ class Trunk(nn.Module):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.width)
         self.layers = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = RMSNorm(config.width, config.norm_eps)
+        self.unrotated = frozenset(config.unrotated)
 
     def forward(
         self,
         tokens: Tensor,
-        rotation: tuple[Tensor, Tensor],
+        rotation: Rotation,
         mask: Tensor | None,
         cache: KeyValueCache | None,
         dtype: torch.dtype,
@@ -147,7 +155,7 @@ class Trunk(nn.Module):
         """[B, T] → [B, T, D]."""
         x = self.embed_tokens(tokens).to(dtype)
         for number, layer in enumerate(self.layers):
-            x = layer(x, rotation, mask, cache, number)
+            x = layer(x, None if number in self.unrotated else rotation, mask, cache, number)
         return torch.as_tensor(self.norm(x))
 
 
@@ -159,7 +167,7 @@ class Backbone(nn.Module):
         self.config = config
         self.compute_dtype = torch.float32
         self.model = Trunk(config)
-        self._rotation_cache: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
+        self._rotation_cache: dict[torch.dtype, Rotation] = {}
         self.apply(_initialize)
         for name, parameter in self.named_parameters():
             if name.endswith(("o_proj.weight", "down_proj.weight")):  # each layer starts as the identity
@@ -186,7 +194,7 @@ class Backbone(nn.Module):
             rotation = cos[positions][:, None], sin[positions][:, None]
         return torch.as_tensor(self.model(tokens, rotation, mask, cache, self.compute_dtype))
 
-    def _rotations(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _rotations(self, dtype: torch.dtype) -> Rotation:
         if dtype not in self._rotation_cache:
             config = self.config
             cos, sin = rotations(config.context_length, config.head_width, config.rope_theta, config.rope_scaling)
@@ -234,19 +242,21 @@ class ScalarModel(Backbone):
         return F.linear(self.features(tokens, positions, mask).float(), self.score.weight)[..., 0]
 
 
-def rotations(length: int, width: int, theta: float, scaling: RopeScaling | None = None) -> tuple[Tensor, Tensor]:
+def rotations(length: int, width: int, theta: float, scaling: RopeScaling | None = None) -> Rotation:
     """Cosines and sines [length, width] of rotary positions (Su et al. 2021), halves paired as in Llama.
 
     Of the sines the first half is negative, as `rotate` needs it.
     """
     frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
+    strength = 1.0
     if scaling is not None:
-        frequencies = torch.tensor([scaling.slow_down(frequency) for frequency in frequencies.tolist()])
+        frequencies, strength = torch.tensor(scaling.stretch(frequencies.tolist(), theta)), scaling.strength
     angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)
-    return angles.cos().repeat(1, 2), torch.cat([-angles.sin(), angles.sin()], dim=1)
+    cos, sin = angles.cos() * strength, angles.sin() * strength
+    return cos.repeat(1, 2), torch.cat([-sin, sin], dim=1)
 
 
-def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+def rotate(x: Tensor, rotation: Rotation) -> Tensor:
     """Rotate [B, H, T, E] queries and keys by their positions: (a, b) → (a·cos - b·sin, b·cos + a·sin)."""
     cos, sin = rotation
     return x * cos + x.roll(x.shape[-1] // 2, dims=-1) * sin

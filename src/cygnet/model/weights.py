@@ -77,7 +77,7 @@ def _check(model: Backbone, tensors: dict[str, Tensor], folder: Path) -> None:
     wrong += [f"{name} is not known" for name in tensors if name not in expected and not _is_spare(name, tensors)]
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise UserError(f"{folder / 'model.safetensors'} does not fit its config.json: {wrong[0]}{more}.")
+        raise UserError(f"{folder} holds tensors that don't fit its config.json: {wrong[0]}{more}.")
 
 
 def _is_spare(name: str, tensors: dict[str, Tensor]) -> bool:
