@@ -31,7 +31,7 @@ def build_corpus(config: CorpusConfig, out: Path, seed: int, pages: Path | None 
     corpora = [folder for folder in (pages, Path(config.built) if config.built else None) if folder]
     counts = _Counts()
     for corpus in corpora:
-        counts.add_built(_stats_of(corpus))
+        counts.add_built(_stats_of(corpus), weighs=corpus != pages)
     with write_aside(out) as folder:
         folder.mkdir()
         files = {split: folder / f"{split}.parquet" for split in SPLITS}
@@ -111,10 +111,13 @@ class _Counts:
     by_split: dict[Split, dict[str, int]] = field(default_factory=dict)
     by_source: dict[str, dict[Split, dict[str, int]]] = field(default_factory=dict)
     dropped: Dropped = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)  # for `tokens.proportions = "corpus"`
 
-    def add_built(self, stats: Mapping[str, Any]) -> None:
-        """What another corpus said of its sources: nothing that it dropped is forgotten."""
+    def add_built(self, stats: Mapping[str, Any], weighs: bool) -> None:
+        """What another corpus said of its sources: nothing that it dropped is forgotten, nor, if it weighs, a weight."""
         for source, found in stats["by_source"].items():
+            if weighs and "weight" in found:
+                self.weights[source] = found["weight"]
             self.dropped.setdefault(source, Counter()).update({**found["skipped"], **found["dropped"]})
 
     def add(self, split: Split, documents: Iterable[Document]) -> None:
@@ -139,6 +142,7 @@ class _Counts:
                 "read": kept["documents"] + rules.total(),
                 "dropped": {rule: count for rule, count in sorted(rules.items()) if count},
                 "splits": splits,
+                **({"weight": self.weights[source]} if source in self.weights else {}),
             }
         return {**_sum(self.by_split.values()), "by_split": self.by_split, "by_source": by_source}
 
