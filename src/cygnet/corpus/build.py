@@ -114,7 +114,7 @@ class _Counts:
     weights: dict[str, float] = field(default_factory=dict)  # for `tokens.proportions = "corpus"`
 
     def add_built(self, stats: Mapping[str, Any], weighs: bool) -> None:
-        """What another corpus said of its sources: nothing that it dropped is forgotten, nor, if it weighs, a weight."""
+        """What another corpus said of its sources: nothing that it dropped is forgotten, and no weight if it weighs."""
         for source, found in stats["by_source"].items():
             if weighs and "weight" in found:
                 self.weights[source] = found["weight"]

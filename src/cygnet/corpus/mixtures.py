@@ -73,16 +73,16 @@ MIXTURES = (
 )
 
 
-def shares_of(stated: Any) -> dict[str, float]:
+def shares_of(stated: Any, *others: str) -> dict[str, float]:
     """Shares as settings state them: a table, or the name of a published mixture.
 
     Raises:
-        ValueError: saying what they should be; pydantic tells it with the key.
+        ValueError: saying what they should be, or which `others` may be said; pydantic tells it with the key.
     """
     if isinstance(stated, str) and stated in get_args(MixtureName):
         return next(mixture.proportions for mixture in MIXTURES if mixture.name == stated)
     if not isinstance(stated, dict):
-        raise ValueError(f"should be a table of shares, or one of {', '.join(get_args(MixtureName))}")
+        raise ValueError(f"should be a table of shares, or one of {', '.join((*others, *get_args(MixtureName)))}")
     for name, share in stated.items():
         if isinstance(share, bool) or not isinstance(share, int | float) or not share > 0:
             raise ValueError(f"should be shares above 0 that add up to 1: {name} is {share!r}")

@@ -42,7 +42,7 @@ class TokensConfig(Section):
     )
     @classmethod
     def _shares(cls, stated: Any) -> dict[str, float] | Literal["corpus"]:
-        return "corpus" if stated == "corpus" else shares_of(stated)
+        return "corpus" if stated == "corpus" else shares_of(stated, "corpus")
 
 
 class ChatConfig(Section):
