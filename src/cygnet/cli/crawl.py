@@ -12,6 +12,7 @@ def crawl(
     pages: int = 1000,
     contact: str = "",
     host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    exclude: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     delay: float = 1.0,
     depth: int = 30,
     page_megabytes: float = 10.0,
@@ -33,6 +34,8 @@ def crawl(
         Your mail address or page, sent with each request, so that the site's owner can write to you.
     host:
         Another host that may be asked, with a port where it isn't the usual one; may be repeated.
+    exclude:
+        A glob over path and query, as in '/calendar/*' or '*?sort=*': what matches isn't asked for; may be repeated.
     delay:
         Seconds between two requests to a host. A longer Crawl-delay in its robots.txt holds instead.
     depth:
@@ -52,6 +55,7 @@ def crawl(
     settings = CrawlSettings(
         pages=pages,
         hosts=host,
+        exclude=exclude,
         contact=contact,
         delay=delay,
         depth=depth,

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,6 +155,14 @@ class Frontier:
         """Take up what was refused while this host wasn't on the list."""
         self._database.execute(
             "UPDATE urls SET outcome=NULL, detail='' WHERE host=? AND outcome='not_allowed_host'", (host,)
+        )
+
+    def exclude(self, by: Callable[[str], str | None]) -> None:
+        """Judge anew what is excluded, of all that isn't asked for yet: `by` says by which glob an address is."""
+        self._database.execute("UPDATE urls SET outcome=NULL, detail='' WHERE outcome='excluded'")
+        self._database.create_function("by", 1, by, deterministic=True)
+        self._database.execute(
+            "UPDATE urls SET outcome='excluded', detail=by(url) WHERE outcome IS NULL AND by(url) IS NOT NULL"
         )
 
     def waiting(self) -> int:

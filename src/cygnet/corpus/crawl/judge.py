@@ -9,7 +9,7 @@ from cygnet.corpus.crawl.frontier import Frontier, Item, Stored
 from cygnet.corpus.crawl.links import PageLinks, is_stored_type, may_be_stored, page_links, payload_type, sitemap_links
 from cygnet.corpus.crawl.settings import CrawlSettings
 from cygnet.corpus.crawl.unpacking import DamagedError, TooLargeError
-from cygnet.corpus.crawl.urls import authority, canonical, trap, without_query
+from cygnet.corpus.crawl.urls import authority, canonical, excluded_by, trap, without_query
 from cygnet.corpus.crawl.warc import WarcFiles
 
 HAVE = ("stored", "not_modified", "unchanged")  # outcomes of pages whose text is in the WARC files
@@ -148,4 +148,5 @@ class Judge:
             return "trap", sign
         if not self._frontier.one_variant_more(url):
             return "trap", f"too many queries of {without_query(url)}"
-        return None
+        glob = excluded_by(url, self._settings.exclude)
+        return None if glob is None else ("excluded", glob)

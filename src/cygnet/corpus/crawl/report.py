@@ -17,6 +17,7 @@ _MEANING = {
     "robots_unavailable": "left alone, as robots.txt could not be had",
     "noindex": "not to be stored, by their robots tag",
     "not_allowed_host": "on hosts that are not on the list",
+    "excluded": "matched by --exclude",
     "private_address": "at private addresses",
     "too_deep": "too many clicks away",
     "trap": "addresses that look endless",
@@ -33,7 +34,15 @@ _MEANING = {
     "gave_up": "ended the process each time",
     "waiting": "still waiting",
 }
-_EXPLAINED = ("refused", "unreachable", "robots_unavailable", "not_allowed_host", "private_address", "http_status")
+_EXPLAINED = (
+    "refused",
+    "unreachable",
+    "robots_unavailable",
+    "not_allowed_host",
+    "excluded",
+    "private_address",
+    "http_status",
+)
 _MOST_REASONS = 3
 
 

@@ -16,6 +16,7 @@ from cygnet.corpus.crawl.judge import Judge
 from cygnet.corpus.crawl.progress import Line
 from cygnet.corpus.crawl.report import CrawlSummary, reasons_of
 from cygnet.corpus.crawl.settings import CrawlSettings, allowed_hosts, read_starts
+from cygnet.corpus.crawl.urls import excluded_by
 from cygnet.corpus.crawl.warc import WarcFiles
 from cygnet.errors import UserError
 from cygnet.files import write_json, write_jsonl
@@ -90,6 +91,7 @@ def _begin(
         frontier.end_all_of(host, "not_allowed_host", host)
     for host in hosts:
         frontier.reopen(host)
+    frontier.exclude(lambda url: excluded_by(url, settings.exclude))
     for url in urls:
         judge.take_up(url, "page", 0, 0, "")
     frontier.set_fact("ended_by", "")
@@ -163,6 +165,7 @@ def _write(
         "starts": list(urls),
         "hosts": sorted(hosts),
         "user_agent": settings.user_agent,
+        "bounds": settings.bounds,
         "round": int(frontier.fact("round", 1)),
     }
     write_jsonl(out / "urls.jsonl", frontier.rows())

@@ -18,12 +18,14 @@ class CrawlSettings:
     pages: to store at most. delay: seconds between the end of one request to a host and the next; a longer Crawl-delay
     holds instead. depth: clicks from a start page. page_bytes: of one page, unpacked; all_bytes: of all that is
     stored, unpacked. page_seconds: for one request, from looking up its host to its last byte. attempts: at a page that
-    is refused for now (429, 503) or breaks off. patience: seconds; a host that wants a longer wait is left for another
+    is refused for now (429, 503) or breaks off. exclude: globs over path and query, as in /calendar/*; what one of them
+    matches as a whole is not asked for. patience: seconds; a host that wants a longer wait is left for another
     day. contact: a mail address or page, for the user agent. file_bytes: after which a new WARC file is begun.
     """
 
     pages: int = 1000
     hosts: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     contact: str = ""
     delay: float = 1.0
     depth: int = 30
@@ -39,6 +41,9 @@ class CrawlSettings:
         for name in ("pages", "page_bytes", "all_bytes", "page_seconds", "attempts"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name} must be more than 0, not {getattr(self, name)}.")
+        for glob in self.exclude:
+            if not glob.startswith(("/", "*")):
+                raise UserError(f"exclude {glob!r} can match nothing: paths begin with /, so begin it with / or *.")
         for name in ("delay", "depth"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} can't be less than 0: it is {getattr(self, name)}.")
@@ -54,6 +59,12 @@ class CrawlSettings:
     def user_agent(self) -> str:
         """What we call ourselves in each request."""
         return f"{_NAME}/{__version__}" + (f" (+{self.contact})" if self.contact else "")
+
+    @property
+    def bounds(self) -> dict[str, int | list[str]]:
+        """What decides which pages there are."""
+        chosen = {name: getattr(self, name) for name in ("pages", "depth", "page_bytes", "all_bytes")}
+        return chosen | {"exclude": sorted(self.exclude)}
 
     @property
     def requests(self) -> int:

@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 _PORTS = {"http": 80, "https": 443}
@@ -48,6 +50,13 @@ def origin(url: str) -> str:
 def without_query(url: str) -> str:
     """The address up to its query."""
     return url.partition("?")[0]
+
+
+def excluded_by(url: str, globs: Iterable[str]) -> str | None:
+    """The first glob that matches the whole of an address behind its host, path and query; None if none does."""
+    parts = urlsplit(url)
+    behind = parts.path + (f"?{parts.query}" if parts.query else "")
+    return next((glob for glob in globs if fnmatchcase(behind, glob)), None)
 
 
 def trap(url: str) -> str | None:
