@@ -18,7 +18,7 @@ _SHORTEST = 20
 _LONGEST_SIGNATURE = 120
 
 # Documented in C only, so the sources can't show them. Value: the name users import them by.
-_COMPILED = {
+COMPILED = {
     "builtins": "builtins",
     "_collections": "collections",
     "_csv": "csv",
@@ -94,7 +94,7 @@ def _bounded(signature: str) -> str:
 
 def compiled() -> Iterator[Document | Dropped]:
     """Docstrings of the built-in types and functions, and of the C modules in a fixed list."""
-    for name, public in _COMPILED.items():
+    for name, public in COMPILED.items():
         try:
             module = importlib.import_module(name)
         except ImportError:

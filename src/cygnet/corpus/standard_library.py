@@ -11,7 +11,7 @@ from cygnet.corpus.document import Dropped
 from cygnet.errors import UserError
 
 # Tests, whole applications, bundled third-party code and generated tables: not the library one would learn from.
-_UNUSED_FOLDERS = {
+UNUSED_FOLDERS = {
     "encodings",
     "ensurepip",
     "idlelib",
@@ -25,7 +25,7 @@ _UNUSED_FOLDERS = {
     "turtledemo",
 }
 # Python twins of C modules: users know them, and they are held out, under the public name.
-_PUBLIC_NAMES = {
+PUBLIC_NAMES = {
     "_collections_abc": "collections.abc",
     "_pydatetime": "datetime",
     "_pydecimal": "decimal",
@@ -69,7 +69,7 @@ def read_modules(stdlib: Path) -> Iterator[Module | Dropped]:
 def _source_files(folder: Path) -> Iterator[Path | Dropped]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.is_dir():
-            if path.name in _UNUSED_FOLDERS:
+            if path.name in UNUSED_FOLDERS:
                 yield Dropped("folder_not_used", path.name)
             elif path.name.isidentifier() and path.name != "__pycache__":
                 yield from _source_files(path)
@@ -82,7 +82,7 @@ def _module_name(relative: Path) -> str:
     if parts[-1] == "__init__":
         parts.pop()
     name = ".".join(parts)
-    return _PUBLIC_NAMES.get(name, name)
+    return PUBLIC_NAMES.get(name, name)
 
 
 def _parse(name: str, path: Path) -> Module | Dropped:

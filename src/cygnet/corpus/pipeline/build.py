@@ -12,6 +12,7 @@ from cygnet.corpus.dedup.daft import check_daft
 from cygnet.corpus.extraction.page import PDF_IS_READ
 from cygnet.corpus.holdout import SPLITS, Split
 from cygnet.corpus.pipeline.config import CorpusRecipe
+from cygnet.corpus.pipeline.crawls import Crawled, crawl_folder, crawl_sources
 from cygnet.corpus.pipeline.engines import Engine
 from cygnet.corpus.pipeline.report import corpus_stats
 from cygnet.corpus.pipeline.split import write_splits
@@ -19,6 +20,7 @@ from cygnet.corpus.pipeline.stages import carry_out
 from cygnet.corpus.pipeline.task import Task, is_done
 from cygnet.corpus.quality import preset, with_bounds
 from cygnet.corpus.quality.learned import QualityFilter
+from cygnet.corpus.reading.config import PydocSource
 from cygnet.corpus.reading.shards import list_shards
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_json
@@ -145,6 +147,7 @@ class _Pipeline:
     def run(self) -> list[Path]:
         """All stages; the shards of documents, in order."""
         recipe, dedup = self.recipe, self.recipe.dedup
+        crawl_sources(recipe.sources, self.out, self.progress)
         texts = self._stage(list(self._reading()))
         repeated: list[str] = []
         if dedup.lines:
@@ -204,15 +207,20 @@ class _Pipeline:
 
     def _reading(self) -> Iterator[Task]:
         for name, config in self.recipe.sources.items():
-            for number, shard in enumerate(list_shards(config, self.base)):
+            crawled = crawl_folder(self.out, name) if isinstance(config, Crawled) else None
+            extraction = self.recipe.extraction.model_dump(mode="json")
+            if isinstance(config, PydocSource):  # old markup, of which our own rules take out what is no content
+                extraction |= {"extractor": "resiliparse", "main_content": False}
+            for number, shard in enumerate(list_shards(config, self.base, crawled)):
                 told = {
                     "source": name,
                     "config": config.model_dump(mode="json"),
                     "shard": shard.name,
-                    "extraction": self.recipe.extraction.model_dump(mode="json") | {"pdf": PDF_IS_READ},
+                    "extraction": extraction | {"pdf": PDF_IS_READ},
                 }
                 files = tuple(str(path.resolve()) for path in shard.paths)
-                if inside := [file for file in files if Path(file).is_relative_to(self.out)]:
+                inside = [file for file in files if Path(file).is_relative_to(self.out)]
+                if inside and crawled is None:
                     raise UserError(
                         f"source {name} reads {inside[0]}, which is in the corpus itself: choose another --out."
                     )

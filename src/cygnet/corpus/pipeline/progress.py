@@ -7,6 +7,7 @@ from collections.abc import Callable
 _EVERY = 5.0  # seconds between lines where there is no terminal
 
 _NAMES = {
+    "crawl": "crawling",
     "read": "reading sources",
     "lines": "looking for repeated lines",
     "repeated": "looking for repeated lines, all pages",

@@ -12,7 +12,9 @@ from cygnet.corpus.reading.config import (
     HubSource,
     JsonlSource,
     ParquetSource,
+    PydocSource,
     PythonSource,
+    SiteSource,
     Source,
     TextsSource,
     WarcSource,
@@ -20,6 +22,7 @@ from cygnet.corpus.reading.config import (
 from cygnet.corpus.reading.files import find_files
 from cygnet.corpus.reading.folder import read_file
 from cygnet.corpus.reading.hub import read_dataset
+from cygnet.corpus.reading.pydoc_pages import read_pydoc
 from cygnet.corpus.reading.python import read_python
 from cygnet.corpus.reading.texts import find_texts, read_text
 from cygnet.corpus.records import Record, Skipped
@@ -39,15 +42,19 @@ class Shard:
     size: int
 
 
-def list_shards(config: Source, base: Path) -> list[Shard]:
-    """The shards of a source in a fixed order; relative paths begin at `base`.
+def list_shards(config: Source, base: Path, crawled: Path | None = None) -> list[Shard]:
+    """The shards of a source in a fixed order; relative paths begin at `base`. crawled: the folder of its crawl.
 
-    A file is a shard, and so are up to 1,000 files or 64 MiB of a folder, a data set of the hub, and a part of the
-    installed Python, whose name says which version it is of.
+    A file is a shard, and so are up to 1,000 files or 64 MiB of a folder, a data set of the hub, a crawl, and a part of
+    the installed Python, whose name says which version it is of.
 
     Raises:
-        UserError: when a path names nothing.
+        UserError: when a path names nothing, or the crawl was not finished.
     """
+    if isinstance(config, SiteSource | PydocSource):
+        assert crawled is not None
+        files = find_files((str(crawled),), base, (".warc.gz",))
+        return [Shard(f"crawl/{crawled.name}", tuple(files), sum(map(_size, files)))]
     if isinstance(config, HubSource):
         return [Shard(f"{config.dataset}/{config.subset or 'default'}/{config.split}", (), 0)]
     if isinstance(config, TextsSource):
@@ -71,6 +78,10 @@ def read_shard(source: str, config: Source, shard: Shard, extract: Extract) -> I
         yield from read_dataset(source, config)
     elif isinstance(config, PythonSource):
         yield from read_python(source, config)
+    elif isinstance(config, SiteSource):
+        yield from warc.read_newest(source, shard.paths, config, extract)
+    elif isinstance(config, PydocSource):
+        yield from read_pydoc(source, shard.paths, config, extract)
     elif isinstance(config, TextsSource):
         for path in shard.paths:
             yield from read_text(source, path, path.relative_to(shard.name).as_posix())

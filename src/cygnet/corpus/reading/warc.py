@@ -1,14 +1,15 @@
 """Pages that a crawler stored, as records."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cygnet.corpus.extraction.charset import decode
 from cygnet.corpus.extraction.isolated import Extract
 from cygnet.corpus.extraction.page import HTML, PDF, PDF_IS_READ, Page, Unreadable
 from cygnet.corpus.extraction.whitespace import tidy
-from cygnet.corpus.reading.config import WarcSource
+from cygnet.corpus.reading.config import SiteSource, WarcSource
+from cygnet.corpus.reading.crawled import damaged, newest_fetches
 from cygnet.corpus.reading.http_body import BodyError, BodyTooLongError, decode_body
 from cygnet.corpus.reading.sniff import binary_kind, media_type, not_html
 from cygnet.corpus.reading.warc_file import Damage, WarcEntry, read_warc
@@ -30,14 +31,27 @@ def read_pages(source: str, path: Path, config: WarcSource, extract: Extract) ->
     Records of other kinds that hold no page (warcinfo, request, metadata) are not counted.
     """
     for entry in read_warc(path, config.most_bytes):
-        place = entry.url or f"{path}@{entry.position}"
-        if isinstance(entry, Damage):
-            yield Skipped(source, place, "damaged_record", f"{path}, byte {entry.position}: {entry.detail}")
-        elif entry.kind not in _NO_PAGES:
-            try:
-                yield _record(source, place, entry, config.most_bytes, extract)
-            except _SkipError as skip:
-                yield Skipped(source, place, *skip.args)
+        if isinstance(entry, Damage) or entry.kind not in _NO_PAGES:
+            yield read_page(source, path, entry, config.most_bytes, extract)
+
+
+def read_newest(source: str, paths: Sequence[Path], config: SiteSource, extract: Extract) -> Iterator[Record | Skipped]:
+    """The pages of one crawl, sorted by URL; of several fetches of one the newest, the others as `older_fetch`."""
+    for found in newest_fetches(source, paths, config.most_bytes):
+        yield found if isinstance(found, Skipped) else read_page(source, *found, config.most_bytes, extract)
+
+
+def read_page(
+    source: str, path: Path, entry: WarcEntry | Damage, most_bytes: int, extract: Extract
+) -> Record | Skipped:
+    """What is in an entry of a WARC file."""
+    if isinstance(entry, Damage):
+        return damaged(source, path, entry)
+    place = entry.url or f"{path}@{entry.position}"
+    try:
+        return _record(source, place, entry, most_bytes, extract)
+    except _SkipError as skip:
+        return Skipped(source, place, *skip.args)
 
 
 def _record(source: str, url: str, entry: WarcEntry, most_bytes: int, extract: Extract) -> Record:

@@ -60,6 +60,13 @@ def read_warc(path: Path, most_bytes: int) -> Iterator[WarcEntry | Damage]:
             start, unread = yield from entries
 
 
+def read_entry(path: Path, position: int, most_bytes: int) -> WarcEntry | Damage:
+    """The record that begins at a byte of a file."""
+    with path.open("rb") as file:
+        found = next(_read_from(file, position, most_bytes), None)
+    return found or Damage(position, "no record begins here")
+
+
 def _read_from(
     file: BinaryIO, start: int, most_bytes: int
 ) -> Generator[WarcEntry | Damage, None, tuple[int | None, Damage | None]]:

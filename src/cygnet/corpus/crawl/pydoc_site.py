@@ -1,0 +1,105 @@
+"""The pages that `python -m pydoc` serves of the Python that is installed: a site that every machine has."""
+
+import os
+import pydoc
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from cygnet.corpus.crawl.run import crawl
+from cygnet.corpus.crawl.settings import CrawlSettings
+from cygnet.corpus.standard_library import UNUSED_FOLDERS
+from cygnet.errors import UserError
+from cygnet.files import write_aside
+
+_COMMAND = [sys.executable, "-I", "-S", "-m", "pydoc", "-p", "0"]
+_READY = re.compile(rb"Server ready at (http://\S+)")
+_SECONDS = 60.0  # until it is ready; it takes a twentieth of one
+# No more of the environment, for it stands in pages: as os.environ, and where that is an argument's default.
+_ENVIRONMENT = {"HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "BROWSER": "true"}
+_PASSED_ON = ("LD_LIBRARY_PATH",)  # without it some Pythons don't start
+_MOST_PAGES = 100_000
+
+_NO_DOCUMENTATION = (
+    "/",  # once more the index
+    "/keywords.html",
+    "/topic[?]key=[!A-Z]*",  # of a keyword or module, whose page is another
+    "/get[?]*",
+    "/getfile*",
+    "/search*",
+    "/_[!_]*",  # private modules, but not __future__
+    "/__[!f]*",
+    "/xx*",  # examples of extension modules
+)
+_ACT_ON_IMPORT = ("/antigravity.*", "/this.*", "/*.__main__.*")
+
+
+def excluded() -> tuple[str, ...]:
+    """Globs of the pages that are not asked for."""
+    unused = [glob for name in sorted(UNUSED_FOLDERS) for glob in (f"/{name}.*", f"/*.{name}.*")]
+    again = [f"/topic[?]key={name}" for name in pydoc.Helper.topics if name not in topics()]
+    return (*_NO_DOCUMENTATION, *_ACT_ON_IMPORT, *unused, *again)
+
+
+def topics() -> dict[str, str]:
+    """The topics of `help()` with the section of the language reference that each shows, each section once."""
+    found: dict[str, str] = {}
+    for name, shown in sorted(pydoc.Helper.topics.items()):
+        if isinstance(shown, tuple) and shown[0] not in found.values():
+            found[name] = shown[0]
+    return found
+
+
+def crawl_pydoc(out: Path) -> int:
+    """Crawl them into the folder `out`, which is whole or absent and replaced if it is there; returns the pages.
+
+    Raises:
+        UserError: when pydoc doesn't start, or its pages can't be had.
+        KeyboardInterrupt: after Ctrl-C.
+    """
+    settings = CrawlSettings(pages=_MOST_PAGES, delay=0, allow_private=True, exclude=excluded())
+    with write_aside(out) as folder, _served() as url:
+        summary = crawl([f"{url}index.html", f"{url}topics.html"], folder, settings)
+        if summary.ended_by != "done":
+            raise UserError(f"pydoc did not serve all of its pages. {summary.in_words()}")
+        return summary.pages
+
+
+@contextmanager
+def _served() -> Iterator[str]:
+    """Serve the pages; their address. It ends with the block, and when this process ends however it does: its input
+    is closed then."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
+        known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        server = subprocess.Popen(  # noqa: S603 - this Python
+            _COMMAND,
+            cwd=folder,  # pydoc lists, and imports, what lies in its folder
+            env=known | _ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield _address(server, log)
+        finally:
+            server.kill()
+            server.communicate()
+
+
+def _address(server: "subprocess.Popen[bytes]", log: BinaryIO) -> str:
+    began = time.monotonic()
+    while time.monotonic() - began < _SECONDS:
+        ended = server.poll() is not None
+        said = os.pread(log.fileno(), 1 << 16, 0)
+        if found := _READY.search(said):
+            return found[1].decode()
+        if ended:
+            break
+        time.sleep(0.01)
+    raise UserError(f"`{' '.join(_COMMAND)}` does not serve its pages: {said.decode(errors='replace').strip()[-500:]}")
