@@ -170,7 +170,9 @@ def test_lines_of_every_page_are_taken_out(source: Callable[..., Path]) -> None:
         rows = [json.loads(line) for line in part.read_text().splitlines()]
         part.write_text("".join(json.dumps(row | {"text": f"Home News About\n{row['text']}"}) + "\n" for row in rows))
     stats, _ = run(path)
-    assert all("Home News About" not in row["text"] for row in documents(path.parent / "corpus"))
+    rows = list(documents(path.parent / "corpus"))
+    assert all("Home News About" not in row["text"] for row in rows)
+    assert [row["edits"] for row in rows] == [{"repeated_line": 1}] * 120
     assert stats["removed_lines"]["swans.test"]["lines"] == 120
 
 

@@ -31,6 +31,7 @@ TEXTS = pa.schema(
 TAGGED = pa.schema(
     [
         *TEXTS,
+        ("repeated_lines", pa.int32()),  # taken out because they stand on many pages of the host
         ("language", pa.string()),
         ("language_score", pa.float32()),
         ("quality", pa.float32()),  # of the learned filter; null without one
@@ -44,10 +45,10 @@ DUPLICATES = pa.schema([("shard", pa.int32()), ("row", pa.int64()), ("rule", pa.
 DOCUMENTS = pa.schema(
     [
         ("id", pa.string()),
-        *(TAGGED.field(name) for name in TAGGED.names if name not in ("hash", "signature")),
+        *(TAGGED.field(name) for name in TAGGED.names if name not in ("repeated_lines", "hash", "signature")),
         ("dropped", pa.string()),  # the rule's name; null: kept
         ("detail", pa.string()),
-        ("edits", pa.map_(pa.string(), pa.int32())),  # what was taken out of a kept text, and how often
+        ("edits", pa.map_(pa.string(), pa.int32())),  # what was taken out of the text, and how often
     ]
 )
 

@@ -40,6 +40,7 @@ from cygnet.corpus.pipeline.shards import (
     document_id,
     read_batches,
     read_rows,
+    read_where,
     write_rows,
 )
 from cygnet.corpus.pipeline.task import Stage, Task, perform
@@ -119,8 +120,10 @@ def _tag(task: Task, out: Path) -> dict[str, Any]:
     def tagged() -> Iterator[Row]:
         for batch in read_batches(texts):
             for row in batch:
+                row["repeated_lines"] = 0
                 if remover and (host := host_of(row["url"])):
                     row["text"], gone = remover.remove(host, row["text"])
+                    row["repeated_lines"] = len(gone)
                     removed.add(host, gone)
             found = [row["text"] for row in batch]
             scores = learned.score(found).tolist() if learned else [None] * len(found)
@@ -173,7 +176,7 @@ def _finish(task: Task, out: Path) -> dict[str, Any]:
     tagged, verdicts, duplicates = map(Path, task.inputs)
     told = task.told
     edit = preset(told["preset"]).lines if told["preset"] else None
-    again = {row["row"]: row for row in read_rows(duplicates) if row["shard"] == told["number"]}
+    again = {row["row"]: row for row in read_where(duplicates, "shard", told["number"])}
     dropped: Counter[str] = Counter()
     scrubbed: Counter[str] = Counter()
     size = 0
@@ -183,11 +186,13 @@ def _finish(task: Task, out: Path) -> dict[str, Any]:
         columns = [name for name in TAGGED.names if name not in ("hash", "signature")]
         rows = zip(read_rows(tagged, columns), read_rows(verdicts), strict=True)
         for place, (row, verdict) in enumerate(rows):
-            rule, detail, edits = verdict["rule"], verdict["detail"], Counter[str]()
+            rule, detail = verdict["rule"], verdict["detail"]
+            edits = +Counter(repeated_line=row.pop("repeated_lines"))
             if found := again.get(place):
                 rule, detail = found["rule"], f"of {found['of']}"
             if rule is None and edit is not None:
-                row["text"], edits = c4_lines(row["text"], edit)
+                row["text"], taken = c4_lines(row["text"], edit)
+                edits.update(taken)
             if rule is None and told["pii"]:
                 row["text"], counts = scrub(row["text"], told["pii"])
                 edits.update(counts)
