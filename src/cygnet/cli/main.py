@@ -15,6 +15,7 @@ from cygnet.cli.chat import chat
 from cygnet.cli.crawl import crawl
 from cygnet.cli.index import index
 from cygnet.cli.lab import lab
+from cygnet.cli.plan import plan
 from cygnet.cli.pretrain import pretrain
 from cygnet.cli.rank import rank
 from cygnet.cli.report import report
@@ -51,6 +52,7 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
         "cygnet lab task.toml --model runs/pocket/rl",
     ),
     report: ("RUN", "cygnet report runs/pocket"),
+    plan: ("BUDGET [--on HARDWARE] | --like MODEL", "cygnet plan --dollars 300 --on h100"),
 }
 
 

@@ -1,0 +1,91 @@
+"""What a plan is asked for: one budget, hardware, and what to assume."""
+
+from dataclasses import dataclass
+from math import isfinite
+
+from cygnet.errors import UserError
+from cygnet.recipe.planner.hardware import CPU, Hardware
+from cygnet.recipe.planner.laws import DEFAULT, Law, at_ratio, find_law
+
+BUDGETS = ("dollars", "gpu_hours", "flops", "hours")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One of `dollars`, `gpu_hours`, `flops` and `hours` (of wall time) is given; None elsewhere takes a default.
+
+    on: a key of the hardware. gpus: how many. price: dollars an hour of one. mfu: share of its peak that training
+    gets. law: a key of LAWS, or else `tokens_per_parameter`. context: tokens in a row.
+    """
+
+    dollars: float | None = None
+    gpu_hours: float | None = None
+    flops: float | None = None
+    hours: float | None = None
+    on: str = CPU
+    gpus: int | None = None
+    price: float | None = None
+    mfu: float | None = None
+    law: str | None = None
+    tokens_per_parameter: float | None = None
+    vocab_size: int | None = None
+    context: int | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in BUDGETS if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(map(_option, given)) or "none"
+            raise UserError(f"a plan needs one budget of {', '.join(map(_option, BUDGETS))}; found {found}.")
+        for name in (*BUDGETS, "price", "mfu", "tokens_per_parameter"):
+            value = getattr(self, name)
+            if value is not None and not (isfinite(value) and value > 0):
+                raise UserError(f"{_option(name)} should be a number above 0, not {value:g}.")
+        if self.mfu is not None and self.mfu > 1:
+            raise UserError(f"--mfu is a share of the peak, from 0 to 1, not {self.mfu:g}.")
+        for name, least in (("gpus", 1), ("vocab_size", 1), ("context", 16)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UserError(f"{_option(name)} should be at least {least}, not {value}.")
+        if self.law is not None and self.tokens_per_parameter is not None:
+            raise UserError("--law and --tokens-per-parameter both say how large the model is: give one of them.")
+        if self.on == CPU and (self.gpus or 1) > 1:
+            raise UserError("this machine counts as one device: leave --gpus out, or name another --on.")
+
+    def chosen_law(self) -> Law:
+        """The law that the plan follows. Raises UserError for an unknown one."""
+        if self.tokens_per_parameter is not None:
+            return at_ratio(self.tokens_per_parameter)
+        return find_law(self.law or DEFAULT)
+
+    def compute(self, hardware: Hardware) -> float:
+        """The budget in FLOPs of training.
+
+        Raises:
+            UserError: for dollars on what has no price.
+        """
+        if self.flops is not None:
+            return self.flops
+        return 3600 * self.rate(hardware) * self._device_hours(hardware)
+
+    def rate(self, hardware: Hardware) -> float:
+        """FLOPs of training that one device does in a second."""
+        return hardware.peak * (self.mfu or hardware.utilization)
+
+    def price_on(self, hardware: Hardware) -> float | None:
+        """Dollars an hour of one device; None where there is none."""
+        return hardware.price if self.price is None else self.price
+
+    def _device_hours(self, hardware: Hardware) -> float:
+        if self.gpu_hours is not None:
+            return self.gpu_hours
+        if self.hours is not None:
+            return self.hours * (self.gpus or 1)
+        price = self.price_on(hardware)
+        if price is None:
+            raise UserError(f"{hardware.name} has no price: say --price, in dollars an hour, or give another budget.")
+        assert self.dollars is not None
+        return self.dollars / price
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
