@@ -1,11 +1,16 @@
+import errno
+import random
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from cygnet.errors import UserError
 from cygnet.training import checkpoint
-from cygnet.training.checkpoint import latest_checkpoint, save_checkpoint
+from cygnet.training.checkpoint import CheckpointWriter, latest_checkpoint, save_checkpoint
 from cygnet.training.optimizers import muon_and_adamw
 
 STATE = {
@@ -114,3 +119,71 @@ def test_half_a_write_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.
     assert [path.name for path in tmp_path.iterdir()] == ["step_00000010"]
     (tmp_path / ".step_00000020.writing-1").mkdir()  # as kill -9 would leave it
     assert latest_checkpoint(tmp_path) == (10, {"step": 10})
+
+
+def test_any_flipped_byte_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for step in (10, 20):
+        save_checkpoint(tmp_path, step, {"weights": torch.arange(5), "deep": [{"x": 1.5}]})
+    rng = random.Random(1)
+    for name in ("state.safetensors", "state.json"):
+        file = tmp_path / "step_00000020" / name
+        sound = file.read_bytes()
+        for place in rng.sample(range(len(sound)), min(40, len(sound))):
+            file.write_bytes(sound[:place] + bytes([sound[place] ^ (1 << rng.randrange(8))]) + sound[place + 1 :])
+            assert latest_checkpoint(tmp_path)[0] == 10, (name, place)
+            assert "step_00000020 is damaged; using the one before it" in capsys.readouterr().err
+        file.write_bytes(sound)
+    assert latest_checkpoint(tmp_path)[0] == 20
+
+
+def test_what_is_written_is_the_state_as_it_was_when_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread is held until the weights have changed, and the next checkpoint waits for it."""
+    go = threading.Event()
+    original = checkpoint.save_file
+
+    def slow(tensors: dict, path: Path) -> None:
+        assert go.wait(10)
+        original(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", slow)
+    weights, mean = torch.zeros(1000), [0.0]
+    with CheckpointWriter(tmp_path) as writer:
+        writer.save(10, {"weights": weights, "mean": mean})
+        weights += 1
+        mean[0] = 1.0
+        assert latest_checkpoint(tmp_path) is None
+        threading.Timer(0.05, go.set).start()
+        writer.save(20, {"weights": weights, "mean": mean})
+        assert (tmp_path / "step_00000010").exists()
+    assert latest_checkpoint(tmp_path)[0] == 20
+    shutil.rmtree(tmp_path / "step_00000020")
+    step, state = latest_checkpoint(tmp_path)
+    assert (step, state["mean"]) == (10, [0.0])
+    assert not state["weights"].any()
+
+
+def test_what_goes_wrong_in_the_thread_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(tensors: dict, path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with CheckpointWriter(tmp_path) as writer:
+        writer.save(10, STATE)
+        with pytest.raises(UserError, match="No space left on device"):
+            writer.wait()
+        writer.save(20, STATE)
+        with pytest.raises(UserError, match="No space left on device"):
+            writer.save(30, STATE)
+    with pytest.raises(UserError, match="No space left on device"), CheckpointWriter(tmp_path) as writer:
+        writer.save(10, STATE)
+    with pytest.raises(ConnectionError), CheckpointWriter(tmp_path) as writer:
+        writer.save(10, STATE)
+        raise ConnectionError
+    assert not list(tmp_path.iterdir())
+
+
+def test_however_the_block_is_left_the_checkpoint_is_whole(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), CheckpointWriter(tmp_path) as writer:
+        writer.save(10, STATE)
+        raise KeyboardInterrupt
+    assert latest_checkpoint(tmp_path)[0] == 10
