@@ -12,6 +12,7 @@ from cygnet.corpus.pipeline.engines.local import Local
 from cygnet.corpus.pipeline.load import load_corpus_recipe
 from cygnet.errors import UserError
 
+NEEDS_RAY = pytest.mark.skipif(find_spec("ray") is None, reason="needs ray: pip install 'cygnet[ray]'")
 SLURM = f"""#!{sys.executable}
 import os, pathlib, subprocess, sys
 script = pathlib.Path(sys.argv[-1])
@@ -41,10 +42,48 @@ def test_two_processes_make_what_one_makes(source: Callable[..., Path]) -> None:
     assert_equal(run(path, Local(1), "one"), run(path, Local(2), "two"))
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason="needs ray: pip install 'cygnet[ray]'")
+@NEEDS_RAY
 def test_ray_makes_what_one_process_makes(source: Callable[..., Path]) -> None:
     path = source()
     assert_equal(run(path, Local(1), "one"), run(path, engine_at("ray", 2), "ray"))
+
+
+@NEEDS_RAY
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (
+            ConnectionError("ray client connection timeout"),
+            r"could not reach the Ray cluster at ray://h:1: ray client .*10001",
+        ),
+        (RuntimeError("Version mismatch: 2.1\nmore"), r"Version mismatch: 2\.1\. Check that it runs"),
+        (ImportError("no grpc"), r"needs gRPC, too: pip install 'cygnet\[ray\]'"),
+    ],
+)
+def test_a_cluster_that_can_not_be_reached_is_told(
+    source: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, failure: Exception, message: str
+) -> None:
+    import ray
+
+    def fail(**_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(UserError, match=message):
+        run(source(), engine_at("ray://h:1", 2), "ray")
+
+
+@NEEDS_RAY
+def test_a_cluster_that_is_lost_is_told(source: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def lost(*_: object, **__: object) -> None:
+        raise ray.exceptions.WorkerCrashedError
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "remote", lost)
+    with pytest.raises(UserError, match=r"Ray could not end its tasks: The worker died.*same command again"):
+        run(source(), engine_at("ray", 2), "ray")
 
 
 def test_slurm_makes_what_one_process_makes(

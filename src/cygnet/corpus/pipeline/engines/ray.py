@@ -22,17 +22,22 @@ class Ray:
     def run(self, tasks: Sequence[Task], done: Told) -> None:
         """See `Engine`. A task whose worker or machine is lost runs again elsewhere, three times at most."""
         ray = self._ray()
-        remote = ray.remote(max_retries=3)(carry_out)
-        running = {remote.remote(task): task for task in tasks}
-        while running:
-            (ready,), _ = ray.wait(list(running), num_returns=1)
-            try:
+        try:
+            remote = ray.remote(max_retries=3)(carry_out)
+            running = {remote.remote(task): task for task in tasks}
+            while running:
+                (ready,), _ = ray.wait(list(running), num_returns=1)
                 ray.get(ready)
-            except ray.exceptions.RayTaskError as error:
-                if isinstance(error.cause, UserError):
-                    raise error.cause from error
-                raise
-            done(running.pop(ready))
+                done(running.pop(ready))
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, UserError):
+                raise error.cause from error
+            raise
+        except (ray.exceptions.RayError, ConnectionError) as error:
+            raise UserError(
+                f"Ray could not end its tasks: {_words(error)} Look at `ray status`, and whether memory or the disk is "
+                "full; then run the same command again: it goes on where it stopped."
+            ) from error
 
     def cluster(self) -> str:
         """See `Engine`."""
@@ -55,5 +60,20 @@ class Ray:
             where = (
                 {"address": self.address} if self.address else {"num_cpus": self.workers, "include_dashboard": False}
             )
-            ray.init(**where, configure_logging=False, log_to_driver=False)
+            try:
+                ray.init(**where, configure_logging=False, log_to_driver=False)
+            except ImportError as error:
+                raise UserError("a cluster at ray:// needs gRPC, too: pip install 'cygnet[ray]'.") from error
+            except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
+                at = f"the Ray cluster at {self.address}" if self.address else "Ray on this machine"
+                raise UserError(
+                    f"could not reach {at}: {_words(error)} Check that it runs (`ray start --head`), that the address "
+                    "is its client server's (port 10001), and that its Ray and Python are of this version."
+                ) from error
         return ray
+
+
+def _words(error: Exception) -> str:
+    """The first line of what an error says, which mostly has a log behind it, as a sentence."""
+    said = str(error).strip().partition("\n")[0][:300].rstrip(".:")
+    return f"{said or type(error).__name__}."
