@@ -9,6 +9,9 @@ from cygnet.corpus.tasks import FAMILIES, exercises, worked_reply
 from cygnet.corpus.tasks.drills import drill
 from cygnet.feedback.rubric import WEIGHTS
 from cygnet.recipe.load import load_recipe
+from cygnet.recipe.planner.hardware import CATALOG
+from cygnet.recipe.planner.laws import LAWS
+from cygnet.recipe.planner.words import amount, flops, money
 from cygnet.stages.conversations import STYLES, reply_messages
 
 SOURCE = Path(__file__).parents[1] / "src" / "cygnet"
@@ -98,13 +101,40 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
+def laws() -> str:
+    """The scaling laws of `cygnet plan`, and what each makes of three budgets."""
+
+    def cell(parameters: float, compute: float) -> str:
+        return f"{amount(parameters)} on {amount(compute / (6 * parameters))}"
+
+    computes = (1e14, 1e20, 1e24)
+    rows = [
+        (f"`{law.key}`", law.about, *(cell(law.parameters(each), each) for each in computes), law.source)
+        for law in LAWS
+    ]
+    return markdown_table(("Law", "What for", *(f"{flops(each)} FLOPs" for each in computes), "Source"), rows)
+
+
+def hardware() -> str:
+    """The hardware that `cygnet plan` knows."""
+    rows = [
+        (
+            *(f"`{each.key}`", each.name, f"{each.peak / 1e12:,.0f} TFLOP/s", f"{each.memory / 1e9:.0f} GB"),
+            *(money(each.price or 0), each.price_source, _percent(each.utilization), each.utilization_source),
+        )
+        for each in CATALOG
+    ]
+    header = ("`--on`", "What", "Peak, dense", "Memory", "An hour", "Price from", "Utilization", "Utilization from")
+    return markdown_table(header, rows)
+
+
 def _what_it_is(room: str) -> str:
     docstring = ast.get_docstring(ast.parse((SOURCE / room / "__init__.py").read_text(encoding="utf-8")))
     return (docstring or "").partition("\n")[0]
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    block.__name__: block for block in (families, drills, rubric, habits, pocket_shares, rooms)
+    block.__name__: block for block in (families, drills, rubric, habits, pocket_shares, rooms, laws, hardware)
 }
 
 
