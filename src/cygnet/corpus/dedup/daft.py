@@ -10,6 +10,7 @@ own, which also keeps its memory apart.
 """
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from multiprocessing import get_context
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _TEXTS = 500_000  # of a partition: some 800 MB in the worker that has it
 _PARTS_AT_ONCE = 4  # whose bands a worker holds before they go on
+_PATIENCE = 30.0  # seconds that the process may take to let go of the cluster
 # of Daft and Ray: nobody is told that they run, and no bars are drawn
 _QUIET = {
     "DAFT_ANALYTICS_ENABLED": "0",
@@ -73,20 +75,22 @@ def _pairs(parts: Sequence[Part], cluster: str | None, partitions: int) -> Itera
     process.start()
     theirs.close()
     try:
-        while (said := ours.recv()) is not None:
-            if isinstance(said, str):
-                raise UserError(f"Daft failed: {said}\nThe same command with dedup.shuffle=disk goes on without it.")
+        while isinstance(said := ours.recv(), tuple):
             yield said
+        process.join(_PATIENCE)
     except EOFError as error:
         process.join()
         raise UserError(_killed(process.exitcode, cluster)) from error
     finally:
-        process.terminate()
+        process.kill()
         process.join()
+    if said is not None:
+        raise UserError(f"Daft failed: {said}\nThe same command with dedup.shuffle=disk goes on without it.")
 
 
 def _work(pipe: Connection, parts: Sequence[Part], cluster: str | None, partitions: int) -> None:
-    """The process: batches of pairs, then None, or what went wrong."""
+    """The process: batches of pairs, then None, or what went wrong. Ctrl-C reaches it too, but the parent ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(_QUIET)
     said: str | None = None
     try:
