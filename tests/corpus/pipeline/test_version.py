@@ -58,7 +58,9 @@ def test_every_stage_has_its_parts_and_every_part_is_there() -> None:
 def test_what_a_stage_imports_of_the_corpus_is_among_its_parts(stage: str) -> None:
     """Whatever its function uses, and all that this imports in turn; but for the schemas, which count everywhere."""
     known = {file for part in version._PARTS[stage] for file in code.code_files(PACKAGE / part)}
-    told = {PACKAGE / "corpus/pipeline/task.py"}  # which decides nothing in a file
+    # which decide nothing in a file but by what the task is told, or by the files that it is given
+    others = ("corpus/pipeline/task.py", "corpus/reading/config.py", "corpus/crawl/run.py", "corpus/crawl/settings.py")
+    told = {PACKAGE / other for other in others}
     everywhere = {PACKAGE / part for part in version._ALL}
     assert _imported(_used_by(stages.STAGES[stage]), everywhere | told) - known == set()
 

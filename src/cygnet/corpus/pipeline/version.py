@@ -11,7 +11,7 @@ _ALL = ("corpus/pipeline/stages.py", "corpus/pipeline/shards.py")
 _LINES = ("corpus/dedup/lines.py", "corpus/dedup/buckets.py")
 _SIGNED = ("corpus/dedup/exact.py", "corpus/dedup/signatures.py", "corpus/dedup/shingles.py")
 _READ = (
-    *("corpus/reading", "corpus/extraction", "corpus/records.py", "corpus/document.py"),
+    *("corpus/reading", "corpus/extraction", "corpus/records.py", "corpus/document.py", "corpus/crawl/pydoc_site.py"),
     *("corpus/python_docs.py", "corpus/python_code.py", "corpus/standard_library.py", "corpus/pieces.py"),
 )
 _INDEX = (
