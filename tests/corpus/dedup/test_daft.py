@@ -51,13 +51,14 @@ def write(folder: Path, found: Signatures, shards: int) -> list[Path]:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_answer_is_that_of_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     monkeypatch.setattr(parts, "PART", 70)
+    monkeypatch.setattr(module, "TEXTS", 150)
     found = planted(1_000, seed)
     counted: Marks = np.random.default_rng(seed).random(1_000) < 0.9
     stored = Stored(write(tmp_path, found, shards=4), counted)
     on_disk = near_firsts(stored, tmp_path)
     assert np.bincount(on_disk).max() >= 25
     assert 200 < (on_disk != np.arange(1_000)).sum() < 500
-    assert (near_firsts_by_daft(stored, texts=150) == on_disk).all()
+    assert (near_firsts_by_daft(stored) == on_disk).all()
 
 
 @needs_daft

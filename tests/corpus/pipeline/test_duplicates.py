@@ -71,7 +71,8 @@ def test_daft_here_makes_what_disk_makes(copies: Path) -> None:
 
 @needs_daft
 @needs_ray
-def test_daft_on_ray_makes_what_disk_makes(copies: Path) -> None:
+def test_daft_on_ray_makes_what_disk_makes(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TEXTS", 40)  # so that there are several partitions
     assert_equal(copies, engine_at("ray", 2))
 
 

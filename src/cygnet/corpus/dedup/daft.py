@@ -29,7 +29,7 @@ from cygnet.errors import UserError
 if TYPE_CHECKING:
     import daft
 
-_TEXTS = 500_000  # of a partition: some 800 MB in the worker that has it
+TEXTS = 500_000  # of a partition: some 800 MB in the worker that has it
 _PARTS_AT_ONCE = 4  # whose bands a worker holds before they go on
 _PATIENCE = 30.0  # seconds that the process may take to let go of the cluster
 # of Daft and Ray: nobody is told that they run, and no bars are drawn
@@ -47,13 +47,12 @@ def check_daft() -> None:
         raise UserError("dedup.shuffle = \"daft\" needs its package: pip install 'cygnet[daft]'.")
 
 
-def near_firsts_by_daft(stored: Stored, cluster: str | None = None, texts: int = _TEXTS) -> Firsts:
+def near_firsts_by_daft(stored: Stored, cluster: str | None = None) -> Firsts:
     """What `near_firsts` gives, for signatures that are stored in shards.
 
     Args:
         stored: the shards; with a cluster, its machines see them at the same places.
         cluster: address of a Ray cluster; None for Daft's own threads here, which hold some 1.6 KB a text in memory.
-        texts: how many there are to a partition of the shuffle.
 
     Raises:
         UserError: when Daft isn't installed, fails, or is killed.
@@ -61,7 +60,7 @@ def near_firsts_by_daft(stored: Stored, cluster: str | None = None, texts: int =
     check_daft()
     clusters = Clusters(stored.texts)
     if stored.parts:
-        partitions = -(-stored.texts // texts)
+        partitions = -(-stored.texts // TEXTS)
         for left, right in _pairs(stored.parts, cluster, partitions):
             clusters.join(left, right)
     return clusters.firsts()
