@@ -15,7 +15,11 @@ app = App(name="corpus", help="Build a training corpus from any sources, and loo
 
 @app.command(
     usage="Usage: cygnet corpus build CORPUS.toml [KEY=VALUE ...] --out FOLDER [--engine local|ray|slurm]",
-    help_epilogue="Example: cygnet corpus build corpus.toml quality.preset=gopher -o corpus/",
+    help_epilogue=(
+        "Sources are of kind warc, folder, texts, jsonl, parquet, hub, site (crawled by the build itself), python or "
+        "pydoc (of the Python that is installed).\n\n"
+        "Example: cygnet corpus build corpus.toml quality.preset=gopher -o corpus/"
+    ),
 )
 def build(
     recipe: Path,

@@ -35,7 +35,7 @@ def crawl(
     host:
         Another host that may be asked, with a port where it isn't the usual one; may be repeated.
     exclude:
-        A glob over path and query, as in '/calendar/*' or '*?sort=*': what matches isn't asked for; may be repeated.
+        A glob over path and query, as in '/calendar/*' or '*[?]sort=*': what matches isn't asked for; may be repeated.
     delay:
         Seconds between two requests to a host. A longer Crawl-delay in its robots.txt holds instead.
     depth:

@@ -46,7 +46,9 @@ _LEFT_OUT = re.compile(
     re.DOTALL,
 )
 _ENTRY = re.compile(r"<dl>(?=<dt>)")
-_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,16}(?=[>;]|&gt;)")
+# where an object, or a module's file, lies, in an argument's default
+_PLACE = re.compile(r"(?: at 0x[0-9a-f]{6,16}| from '/[^'\n]+')(?=[>;]|&gt;)")
+_EXECUTABLE = re.compile(r"(?<=executable=)'/[^'\n]+'")
 
 
 def read_pydoc(source: str, paths: Sequence[Path], config: PydocSource, extract: Extract) -> Iterator[Record | Skipped]:
@@ -82,7 +84,8 @@ def _texts(source: str, served: str, html: str, most: int, extract: Extract) -> 
         return
     origin = f"reference/{topics().get(name, name)}" if parts.query else _PUBLIC.get(name, name)
     known = {"title": title, "origin": origin, "unit": origin.partition(".")[0]}
-    for number, piece in enumerate(split_text(_ADDRESS.sub("", page.text), most - len(title) - 2)):
+    text = _EXECUTABLE.sub("sys.executable", _PLACE.sub("", page.text))
+    for number, piece in enumerate(split_text(text, most - len(title) - 2)):
         yield Record(source, f"{url}#{number}", f"{title}\n\n{piece}", known)
 
 
