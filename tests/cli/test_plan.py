@@ -10,7 +10,7 @@ import pytest
 def test_a_plan_is_a_table_with_its_sources(cygnet) -> None:
     outcome = cygnet("plan", "--dollars", 300, "--on", "h100")
     assert outcome.code == 0, outcome.err
-    for words in ("3.99 an hour", "> chinchilla", "Hoffmann et al. 2022", "75.2 GPU-hours, $300", "one device"):
+    for words in ("3.99 an hour", "* chinchilla", "Hoffmann et al. 2022", "75.2 GPU-hours, $300", "one device"):
         assert words in outcome.out
 
 

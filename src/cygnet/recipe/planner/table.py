@@ -43,7 +43,7 @@ def _laws(plan: Plan) -> list[str]:
     header = ("law", "tokens/parameter", "parameters", "tokens", "nearest shape", "has", "source")
     rows = [
         (
-            ("> " if option == plan.chosen else "  ") + option.law.key,
+            ("* " if option == plan.chosen else "  ") + option.law.key,
             amount(plan.compute / (6 * option.wanted**2)),
             amount(option.wanted),
             amount(plan.compute / (6 * option.wanted)),
