@@ -16,8 +16,6 @@ Row = dict[str, Any]
 
 ROWS, CHARACTERS = 1_000, 1 << 20  # of a row group at most (and one text): what is held in memory at a time
 
-pa.set_memory_pool(pa.system_memory_pool())  # mimalloc, the default, keeps what it has had: 45 MiB more
-
 _UNALIKE = ("text", "url", "hash", "signature", "id")  # columns in which hardly a value comes again
 
 TEXTS = pa.schema(
