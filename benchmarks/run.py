@@ -28,6 +28,7 @@ from cygnet.tokens.shards import open_split
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import prepare_machine, update
 from cygnet.training.optimizers import muon_and_adamw
+from cygnet.training.work import Work
 
 PRECISIONS = ("float32", "bfloat16")
 ROUNDS = 7
@@ -70,7 +71,7 @@ def new_model(recipe: Recipe, tokenizer: Tokenizer, precision: str) -> Transform
 def trainer(recipe: Recipe, folder: Path, tokenizer: Tokenizer, model: Transformer) -> Batch:
     """A function that does the pretraining stage's next update and returns how many tokens it trained on."""
     train, heldout = (open_split(folder / "tokens", split, tokenizer.hash) for split in ("train", "validation"))
-    stage = Pretraining(model, tokenizer, train, heldout, recipe.pretrain)
+    stage = Pretraining(model, tokenizer, train, heldout, recipe.pretrain, Work(folder, folder / "metrics.jsonl"))
     optimizers = muon_and_adamw(model, recipe.pretrain.matrix_lr, recipe.pretrain.other_lr)
     done = 0
 

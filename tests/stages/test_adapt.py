@@ -19,6 +19,7 @@ from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.metrics import Metrics
 from cygnet.training.work import Work
 
+WORK = Work(Path("nowhere"), Path("nowhere"))
 SHAPE = LoraShape(2, 4.0, ("q_proj", "down_proj"))
 WORDS = ["swan", "it", "what", "or", "def", "is"]
 
@@ -29,7 +30,7 @@ def chat(question: str, answer: str) -> dict[str, Any]:
 
 def stage(model: Transformer, tokenizer: Tokenizer, inputs: Path, **settings: Any) -> Adapting:
     files = inputs / "conversations/train.jsonl", inputs / "conversations/validation.jsonl"
-    return Adapting(model, attach(model, SHAPE), tokenizer, *files, AdaptConfig(**settings), seed=1)
+    return Adapting(model, attach(model, SHAPE), tokenizer, *files, AdaptConfig(**settings), work=WORK)
 
 
 def predictions(model: Transformer, tokenizer: Tokenizer, row: dict[str, Any]) -> list[bool]:

@@ -16,6 +16,7 @@ from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
 from cygnet.training.work import Work
 
 CONFIG = PretrainConfig(depth=1, context_length=32, rows_per_step=4, evaluations=1, heldout_rows=4)
+WORK = Work(Path("nowhere"), Path("nowhere"))
 
 
 def shards(folder: Path, tokenizer: Tokenizer, train: list[str], heldout: list[str]) -> Path:
@@ -35,7 +36,7 @@ def test_every_token_is_predicted_once_in_a_pass(tmp_path: Path, build, tokenize
     texts = [f"{n} swans " * (1 + n % 30) for n in range(99)]  # some far longer than a row
     folder = shards(tmp_path / "tokens", tokenizer, texts, ["a swan"])
     train, heldout = (open_split(folder, split) for split in ("train", "validation"))
-    stage = Pretraining(build(context_length=32), tokenizer, train, heldout, CONFIG)
+    stage = Pretraining(build(context_length=32), tokenizer, train, heldout, CONFIG, WORK)
     seen: Counter[int] = Counter()
     for step in range(stage.steps):
         for batch in stage.micro_batches(step):
@@ -110,10 +111,10 @@ def test_too_little_text(tmp_path: Path, build, tokenizer: Tokenizer) -> None:
     folder = shards(tmp_path / "tokens", tokenizer, ["a swan"], ["a swan"])
     train, heldout = (open_split(folder, split) for split in ("train", "validation"))
     with pytest.raises(UserError, match=r"the training tokens fill 1 rows but one update needs 4: add text or lower"):
-        Pretraining(build(context_length=32), tokenizer, train, heldout, CONFIG)
+        Pretraining(build(context_length=32), tokenizer, train, heldout, CONFIG, WORK)
     empty = shards(tmp_path / "empty", tokenizer, ["a swan " * 200], [])
     with pytest.raises(UserError, match="there are no held-out documents to score"):
-        Pretraining(build(), tokenizer, open_split(empty, "train"), open_split(empty, "validation"), CONFIG)
+        Pretraining(build(), tokenizer, open_split(empty, "train"), open_split(empty, "validation"), CONFIG, WORK)
 
 
 def test_tokens_of_another_tokenizer_are_refused(inputs: Path, tmp_path: Path, work: Work) -> None:

@@ -27,6 +27,7 @@ from cygnet.tokens.chat import render_prompt
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.work import Work
 
+WORK = Work(Path("nowhere"), Path("nowhere"))
 SCORES = st.lists(st.floats(-5, 5, width=32), min_size=2, max_size=6)
 
 
@@ -142,7 +143,7 @@ def comparisons(count: int = 12) -> list[Comparison]:
 
 
 def test_the_loss_of_a_step_is_that_of_its_prompts(model: ScalarModel, tokenizer: Tokenizer) -> None:
-    stage = RewardModeling(model, tokenizer, comparisons(), [], RewardConfig(prompts_per_step=5), seed=1)
+    stage = RewardModeling(model, tokenizer, comparisons(), [], RewardConfig(prompts_per_step=5), work=WORK)
     (batch,) = stage.micro_batches(0)
     loss = stage.loss(batch)
     scores = [torch.stack([alone(model, sequence) for sequence in group.sequences]) for group in batch.groups]
@@ -155,7 +156,7 @@ def test_the_loss_of_a_step_is_that_of_its_prompts(model: ScalarModel, tokenizer
 
 def test_each_epoch_sees_every_prompt_once_in_a_new_order(model: ScalarModel, tokenizer: Tokenizer) -> None:
     data = comparisons(13)  # 12 of which can be learned from
-    stage = RewardModeling(model, tokenizer, data, [], RewardConfig(prompts_per_step=4, epochs=2.0), seed=1)
+    stage = RewardModeling(model, tokenizer, data, [], RewardConfig(prompts_per_step=4, epochs=2.0), work=WORK)
     assert stage.steps == 6
     epochs = [
         [data.index(group) for step in steps for batch in stage.micro_batches(step) for group in batch.groups]
@@ -168,7 +169,7 @@ def test_each_epoch_sees_every_prompt_once_in_a_new_order(model: ScalarModel, to
 def test_ties_alone_teach_nothing(model: ScalarModel, tokenizer: Tokenizer) -> None:
     ties = [comparisons()[-1]]
     with pytest.raises(UserError, match="every comparison is a tie"):
-        RewardModeling(model, tokenizer, ties, [], RewardConfig(), seed=1)
+        RewardModeling(model, tokenizer, ties, [], RewardConfig(), work=WORK)
 
 
 def test_heldout_accuracy_counts_pairs_and_resamples_prompts(model: ScalarModel, tokenizer: Tokenizer) -> None:

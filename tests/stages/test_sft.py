@@ -16,13 +16,14 @@ from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.order import visits
 from cygnet.training.work import Work
 
+WORK = Work(Path("nowhere"), Path("nowhere"))
 GOOD = {"messages": [{"role": "user", "content": "What is it?"}, {"role": "assistant", "content": "A swan."}]}
 
 
 @pytest.fixture
 def stage(inputs: Path, language_model: Transformer, tokenizer: Tokenizer) -> FineTuning:
     config = SftConfig(rows_per_step=4, epochs=2.0)
-    return FineTuning(language_model, tokenizer, inputs / "conversations/train.jsonl", None, config, seed=1)
+    return FineTuning(language_model, tokenizer, inputs / "conversations/train.jsonl", None, config, work=WORK)
 
 
 def test_the_loss_is_over_the_assistants_tokens_alone(

@@ -1,4 +1,4 @@
-"""The loop in one process; that several ranks give the same gradient is shown when there are several."""
+"""The loop in one process; several are in test_distribution.py."""
 
 import json
 import os
@@ -60,10 +60,12 @@ class Texts:
         right = (logits.argmax(-1) == batch.targets.flatten()) * batch.weights.flatten()
         return Loss(nats.sum(), float(batch.weights.sum()), {"accuracy": float(right.sum()), "memory": self.memory})
 
+    def due(self, step: int) -> bool:
+        return step % 5 == 0
+
     def after(self, step: int, metrics: Metrics) -> None:
-        if step % 5 == 0:
-            weights = sum(parameter.detach().sum().item() for parameter in self.model.parameters())
-            metrics.log("eval", step, memory=self.memory, weights=weights)
+        weights = sum(parameter.detach().sum().item() for parameter in self.model.parameters())
+        metrics.log("eval", step, memory=self.memory, weights=weights)
 
     def state_dict(self) -> dict[str, Any]:
         return {"memory": self.memory}
@@ -291,9 +293,11 @@ def test_a_loss_that_is_no_number_is_an_error(start: Callable[[], Run], work: Wo
     assert all(torch.isfinite(tensor).all() for tensor in found[1]["model"].values())
 
 
-def test_several_processes_are_refused(start: Callable[[], Run], work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_that_are_no_world_are_refused(
+    start: Callable[[], Run], work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UserError, match=r"cygnet trains in one process so far.*Start it without torchrun"):
+    with pytest.raises(UserError, match=r"this one would train its own copy and never exchange gradients"):
         fit(*start(), PLAN, work)
     assert not work.metrics.exists()
     monkeypatch.setenv("WORLD_SIZE", "1")

@@ -42,7 +42,7 @@ def adapt(base: Path, examples: Path, out: Path, config: AdaptConfig, work: Work
     parameters = sum(parameter.numel() for parameter in model.parameters())
     adapter = attach(model, LoraShape(config.rank, config.alpha, config.targets), work.seed)
     train, heldout = examples / "train.jsonl", examples / "validation.jsonl"
-    stage = Adapting(model, adapter, tokenizer, train, heldout if heldout.exists() else None, config, work.seed)
+    stage = Adapting(model, adapter, tokenizer, train, heldout if heldout.exists() else None, config, work)
     lr = scaled_lr(config.lr, batch=config.rows_per_step, reference_batch=REFERENCE_BATCH, width=model.config.width)
     plan = Plan(stage.steps, "linear", config.warmup, clip=1.0, checkpoint_every=max(20, stage.steps // 10))
     metrics = fit(adapter, [adamw(adapter.parameters(), lr)], stage, plan, work)
@@ -72,9 +72,9 @@ class Adapting(FineTuning):
         train: Path,
         heldout: Path | None,
         config: AdaptConfig,
-        seed: int,
+        work: Work,
     ) -> None:
-        super().__init__(model, tokenizer, train, heldout, config, seed)
+        super().__init__(model, tokenizer, train, heldout, config, work)
         self._adapter = adapter
         lengths = [len(item.ids) for item in self._data]
         self._length = max([*lengths, *(len(item.ids) for item in self._heldout)]) - 1
@@ -85,10 +85,12 @@ class Adapting(FineTuning):
 
     def micro_batches(self, step: int) -> Sequence[Rows]:
         """The rows of one update, few at a time where they are long."""
-        (whole,) = super().micro_batches(step)
         together = max(1, _PLACES // self._length)
-        parts = zip(*(torch.split(tensor, together) for tensor in whole), strict=True)
-        return [Rows(*part) for part in parts]
+        return [
+            Rows(*part)
+            for whole in super().micro_batches(step)
+            for part in zip(*(torch.split(tensor, together) for tensor in whole), strict=True)
+        ]
 
     def loss(self, batch: Rows) -> Loss:
         """Cross-entropy in nats over what is learned; of the rest no logits are made, as vocabularies may be large."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from cygnet.model.transformer import Transformer
 from cygnet.tokens.packing import Rows
 from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.distribution import on_device
 
 
 def token_nats(model: Transformer, rows: Rows) -> Tensor:
@@ -23,9 +24,10 @@ def token_nats(model: Transformer, rows: Rows) -> Tensor:
 @torch.no_grad()
 def bits_per_byte(model: Transformer, batches: Sequence[Rows], tokenizer: Tokenizer) -> float:
     """Σ nats / (ln 2 × Σ bytes) over targets that stand for bytes; special tokens count in neither sum."""
-    lengths = torch.tensor(tokenizer.byte_lengths())
+    device = next(model.parameters()).device
+    lengths = torch.tensor(tokenizer.byte_lengths(), device=device)
     nats, total = 0.0, 0
-    for rows in batches:
+    for rows in (on_device(batch, device) for batch in batches):
         sizes = lengths[rows.targets] * (rows.weights > 0)
         nats += float((token_nats(model, rows) * (sizes > 0)).sum())
         total += int(sizes.sum())

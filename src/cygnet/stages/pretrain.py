@@ -17,39 +17,50 @@ from cygnet.stages.held_out import bits_per_byte, token_nats
 from cygnet.tokens.packing import Rows, collate, cut, pack
 from cygnet.tokens.shards import Split, open_split
 from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.distribution import spread, whole_model
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import muon_and_adamw
 from cygnet.training.rates import scaled_lr
+from cygnet.training.shares import parts
 from cygnet.training.work import Work
 
 _SAMPLE_PROMPTS = ("def ", "Q: What is 47 + 35?\nA:", "The ")
 
 
 def pretrain(tokens: Path, tokenizer_folder: Path, out: Path, config: PretrainConfig, work: Work) -> dict[str, Any]:
-    """Train a model from nothing on `tokens` for one pass and write it to `out`. Returns the stage's metrics."""
+    """Train a model from nothing on `tokens` for one pass and write it to `out`.
+
+    Returns the stage's metrics, in the first process.
+    """
     tokenizer = Tokenizer.load(tokenizer_folder)
+    shape = ModelConfig.from_depth(config.depth, tokenizer.vocab_size, config.context_length)
     torch.manual_seed(work.seed)
-    model = Transformer(ModelConfig.from_depth(config.depth, tokenizer.vocab_size, config.context_length))
-    model.compute_dtype = getattr(torch, config.precision)
+    model = _model(shape, config)
+    spread(model, work)
     stage = Pretraining(
         model,
         tokenizer,
         open_split(tokens, "train", tokenizer.hash),
         open_split(tokens, "validation", tokenizer.hash),
         config,
+        work,
     )
     batch = {"batch": config.rows_per_step, "reference_batch": REFERENCE_BATCH}
     other_lr = scaled_lr(config.other_lr, **batch, width=model.config.width)
-    optimizers = muon_and_adamw(model, scaled_lr(config.matrix_lr, **batch), other_lr)
+    optimizers = muon_and_adamw(model, scaled_lr(config.matrix_lr, **batch), other_lr, work.world)
     plan = Plan(stage.steps, "warmup-stable-decay", config.warmup, checkpoint_every=max(50, stage.steps // 20))
     metrics = fit(model, optimizers, stage, plan, work)
+    model = whole_model(model, lambda: _model(shape, config), work.world)
+    if not work.world.first:
+        return {}
     save_model(out, model, tokenizer)
     steps = metrics.history("step")
     test = heldout_batches(open_split(tokens, "test", tokenizer.hash), config.context_length, tokenizer, rows=None)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "tokens": stage.tokens,
+        "tokens_left_over": stage.tokens_left_over,
         "steps": stage.steps,
         "tokens_per_second": round(stage.tokens / steps[-1]["seconds"]),
         "train_loss": steps[-1]["loss"],
@@ -62,6 +73,12 @@ def pretrain(tokens: Path, tokenizer_folder: Path, out: Path, config: PretrainCo
     }
 
 
+def _model(shape: ModelConfig, config: PretrainConfig) -> Transformer:
+    model = Transformer(shape)
+    model.compute_dtype = getattr(torch, config.precision)
+    return model
+
+
 class Pretraining:
     """Batches of packed rows in the mixture's order; the cursor is the step itself."""
 
@@ -69,9 +86,9 @@ class Pretraining:
     counts = "tokens"
 
     def __init__(
-        self, model: Transformer, tokenizer: Tokenizer, train: Split, heldout: Split, config: PretrainConfig
+        self, model: Transformer, tokenizer: Tokenizer, train: Split, heldout: Split, config: PretrainConfig, work: Work
     ) -> None:
-        self._model, self._tokenizer, self._config = model, tokenizer, config
+        self._model, self._tokenizer, self._config, self._work = model, tokenizer, config, work
         self._pieces = pieces(train, range(len(train)), config.context_length)
         self._rows = pack([len(piece) for piece in self._pieces], config.context_length)
         self.steps = len(self._rows) // config.rows_per_step
@@ -80,27 +97,29 @@ class Pretraining:
                 f"the training tokens fill {len(self._rows)} rows but one update needs {config.rows_per_step}: "
                 "add text or lower pretrain.rows_per_step."
             )
-        self.tokens = sum(
-            len(self._pieces[i]) - 1 for row in self._rows[: self.steps * config.rows_per_step] for i in row
-        )
+        self.tokens = self._predicted(self._rows[: self.steps * config.rows_per_step])
+        self.tokens_left_over = self._predicted(self._rows[self.steps * config.rows_per_step :])
         self._heldout = heldout_batches(heldout, config.context_length, tokenizer, config.heldout_rows)
         self._due = {round(self.steps * i / config.evaluations) for i in range(config.evaluations + 1)}
 
     def micro_batches(self, step: int) -> Sequence[Rows]:
-        """The rows of one update."""
+        """The rows of one update. A part without rows is one of padding."""
         size = self._config.rows_per_step
         members = [[self._pieces[i] for i in row] for row in self._rows[step * size : (step + 1) * size]]
-        return [collate(members, None, self._config.context_length, self._tokenizer.pad_id)]
+        length, pad_id = self._config.context_length, self._tokenizer.pad_id
+        return [collate(part or [[]], None, length, pad_id) for part in parts(members, self._work)]
 
     def loss(self, batch: Rows) -> Loss:
         """Cross-entropy in nats, summed over predicted tokens."""
         nats = (token_nats(self._model, batch) * batch.weights).sum()
         return Loss(nats, float(batch.weights.sum()), {})
 
+    def due(self, step: int) -> bool:
+        """At the start, at the end and so often in between."""
+        return step in self._due
+
     def after(self, step: int, metrics: Metrics) -> None:
-        """Score held-out documents and write samples when due."""
-        if step not in self._due:
-            return
+        """Score held-out documents and write samples."""
         by_source = {
             name: bits_per_byte(self._model, batches, self._tokenizer) for name, batches in self._heldout.items()
         }
@@ -124,6 +143,10 @@ class Pretraining:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Nothing to take up."""
+
+    def _predicted(self, rows: Sequence[Sequence[int]]) -> int:
+        """Tokens that these rows predict."""
+        return sum(len(self._pieces[i]) - 1 for row in rows for i in row)
 
 
 def pieces(split: Split, documents: Sequence[int], row_length: int) -> list[np.ndarray]:

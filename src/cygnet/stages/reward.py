@@ -18,11 +18,13 @@ from cygnet.stages.intervals import prompt_interval
 from cygnet.stages.ranked_answers import Comparison, read_comparisons
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.distribution import on_device, spread, whole_model
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import adamw
 from cygnet.training.order import visits
 from cygnet.training.rates import scaled_lr
+from cygnet.training.shares import parts
 from cygnet.training.work import Work
 
 _MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, 2.0)
@@ -37,8 +39,9 @@ class ComparisonBatch(NamedTuple):
 
 
 def train_reward(sft: Path, comparisons: Path, out: Path, config: RewardConfig, work: Work) -> dict[str, Any]:
-    """Train a scalar model from `sft` on comparisons/train.jsonl and write it to `out`. Returns the stage's metrics.
+    """Train a scalar model from `sft` on comparisons/train.jsonl and write it to `out`.
 
+    Returns the stage's metrics, in the first process.
     heldout.jsonl gives the accuracy on pairs of answers, with a 95 % interval by bootstrap over prompts. The mean and
     deviation of the scores of the SFT model's own answers are stored in the model.
 
@@ -48,14 +51,18 @@ def train_reward(sft: Path, comparisons: Path, out: Path, config: RewardConfig, 
     language_model, tokenizer = load_language_model(sft)
     torch.manual_seed(work.seed)
     model = scalar_from(language_model)
+    spread(model, work)
     length = model.config.context_length
     train = read_comparisons(comparisons / "train.jsonl", tokenizer, length)
     heldout_path = comparisons / "heldout.jsonl"
     heldout = read_comparisons(heldout_path, tokenizer, length) if heldout_path.exists() else []
-    stage = RewardModeling(model, tokenizer, train, heldout, config, work.seed)
+    stage = RewardModeling(model, tokenizer, train, heldout, config, work)
     plan = Plan(stage.steps, "linear", config.warmup, clip=1.0, checkpoint_every=max(20, stage.steps // 5))
     lr = scaled_lr(config.lr, batch=config.prompts_per_step, reference_batch=REFERENCE_BATCH, width=model.config.width)
     metrics = fit(model, [adamw(model.parameters(), lr)], stage, plan, work)
+    model = whole_model(model, lambda: scalar_from(language_model), work.world)
+    if not work.world.first:
+        return {}
     scores = torch.cat([score_sequences(model, tokenizer, item.sequences) for item in train[:500]])
     model.mean, model.scale = float(scores.mean()), float(scores.std())
     save_model(out, model, tokenizer)
@@ -81,9 +88,9 @@ class RewardModeling:
         train: list[Comparison],
         heldout: list[Comparison],
         config: RewardConfig,
-        seed: int,
+        work: Work,
     ) -> None:
-        self._model, self._tokenizer, self._config, self._seed = model, tokenizer, config, seed
+        self._model, self._tokenizer, self._config, self._work = model, tokenizer, config, work
         self._train = [item for item in train if better_pairs(item.ranks).any()]
         if not self._train:
             raise UserError("every comparison is a tie: there is nothing for a reward model to learn.")
@@ -93,21 +100,27 @@ class RewardModeling:
     def micro_batches(self, step: int) -> Sequence[ComparisonBatch]:
         """The prompts of one update."""
         size = self._config.prompts_per_step
-        groups = [self._train[i] for i in visits(len(self._train), step * size, size, self._seed)]
-        return [batch_comparisons(groups, self._model.config.context_length, self._tokenizer.pad_id)]
+        groups = [self._train[i] for i in visits(len(self._train), step * size, size, self._work.seed)]
+        length, pad_id = self._model.config.context_length, self._tokenizer.pad_id
+        return [batch_comparisons(part, length, pad_id) for part in parts(groups, self._work)]
 
     def loss(self, batch: ComparisonBatch) -> Loss:
         """Sum over prompts of each prompt's mean pair loss."""
         scores = last_scores(self._model, batch.rows, batch.order)
-        parts = torch.split(scores, [len(group.sequences) for group in batch.groups])
-        losses = [ranking_loss(part, group.ranks) for part, group in zip(parts, batch.groups, strict=True)]
-        right = sum(pair_accuracy(part.detach(), group.ranks) for part, group in zip(parts, batch.groups, strict=True))
+        if not batch.groups:
+            return Loss(scores.sum() * 0, 0.0, {"accuracy": 0.0})
+        apart = torch.split(scores, [len(group.sequences) for group in batch.groups])
+        losses = [ranking_loss(part, group.ranks) for part, group in zip(apart, batch.groups, strict=True)]
+        right = sum(pair_accuracy(part.detach(), group.ranks) for part, group in zip(apart, batch.groups, strict=True))
         return Loss(torch.stack(losses).sum(), float(len(losses)), {"accuracy": right})
 
+    def due(self, step: int) -> bool:
+        """At the start and the end, if there is anything held out."""
+        return bool(self._heldout) and step in (0, self.steps)
+
     def after(self, step: int, metrics: Metrics) -> None:
-        """Held-out accuracy at the start and the end."""
-        if self._heldout and step in (0, self.steps):
-            metrics.log("eval", step, **heldout_accuracy(self._model, self._tokenizer, self._heldout, self._seed))
+        """Held-out accuracy."""
+        metrics.log("eval", step, **heldout_accuracy(self._model, self._tokenizer, self._heldout, self._work.seed))
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: batches depend on the step alone."""
@@ -135,8 +148,11 @@ def pair_accuracy(scores: Tensor, ranks: Sequence[float]) -> float:
 
 
 def batch_comparisons(groups: Sequence[Comparison], row_length: int, pad_id: int) -> ComparisonBatch:
-    """Pack all answers of some prompts; `order` maps packed order back to the groups' order."""
-    sequences = [sequence for group in groups for sequence in group.sequences]
+    """Pack all answers of some prompts; `order` maps packed order back to the groups' order.
+
+    Of no prompts there is one answer all the same, so that there is something to go through the model.
+    """
+    sequences = [sequence for group in groups for sequence in group.sequences] or [[pad_id]]
     rows, order = pack_whole(sequences, row_length, pad_id)
     return ComparisonBatch(rows, order, list(groups))
 
@@ -157,7 +173,7 @@ def last_scores(model: ScalarModel, rows: Rows, order: Sequence[int]) -> Tensor:
     """Raw score at each sequence's last token, in the sequences' own order."""
     scores = model(rows.tokens, rows.positions, rows.mask)[rows.weights > 0]
     restored = torch.empty_like(scores)
-    restored[torch.tensor(order)] = scores
+    restored[torch.tensor(order, device=scores.device)] = scores
     return restored
 
 
@@ -173,7 +189,7 @@ def score_sequences(model: ScalarModel, tokenizer: Tokenizer, sequences: Sequenc
     parts = []
     for start in range(0, len(sequences), 256):
         rows, order = pack_whole(sequences[start : start + 256], context, tokenizer.pad_id)
-        parts.append(last_scores(model, rows, order))
+        parts.append(last_scores(model, on_device(rows, next(model.parameters()).device), order).cpu())
     return torch.cat(parts)
 
 

@@ -138,10 +138,12 @@ class Reinforcement:
         }
         return Loss(policy.total + total, float(mask.sum()), {**extras, **self._weighted(mask)})
 
+    def due(self, step: int) -> bool:
+        """At the start, at the end and so often in between, if there are prompts held out."""
+        return step in self._due and bool(self._heldout)
+
     def after(self, step: int, metrics: Metrics) -> None:
-        """Answer the held-out prompts when due."""
-        if step not in self._due or not self._heldout:
-            return
+        """Answer the held-out prompts."""
         prompts = [render_prompt(row["prompt"], self._engine.tokenizer) for row in self._heldout]
         sampling = Sampling(max_new_tokens=self._config.max_new_tokens, seed=self._seed)
         completions = [found[0] for found in self._engine.generate(prompts, sampling)]

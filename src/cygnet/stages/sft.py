@@ -16,31 +16,38 @@ from cygnet.stages.held_out import token_nats
 from cygnet.tokens.chat import Rendered, read_messages, render
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.distribution import on_device, spread, whole_model
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import muon_and_adamw
 from cygnet.training.order import visits
 from cygnet.training.rates import scaled_lr
+from cygnet.training.shares import parts
 from cygnet.training.work import Work
 
 
 def sft(base: Path, conversations: Path, out: Path, config: SftConfig, work: Work) -> dict[str, Any]:
-    """Fine-tune `base` on conversations/train.jsonl and write the model to `out`. Returns the stage's metrics.
+    """Fine-tune `base` on conversations/train.jsonl and write the model to `out`.
 
-    validation.jsonl gives the held-out loss, and the accuracy where its rows carry exercises.
+    Returns the stage's metrics, in the first process. validation.jsonl gives the held-out loss, and the accuracy where
+    its rows carry exercises.
 
     Raises:
         UserError: for malformed rows, conversations longer than the context, or ones without the assistant's words.
     """
     model, tokenizer = load_language_model(base)
     model.compute_dtype = getattr(torch, config.precision)
+    spread(model, work)
     train, heldout = conversations / "train.jsonl", conversations / "validation.jsonl"
-    stage = FineTuning(model, tokenizer, train, heldout if heldout.exists() else None, config, work.seed)
+    stage = FineTuning(model, tokenizer, train, heldout if heldout.exists() else None, config, work)
     batch = {"batch": config.rows_per_step, "reference_batch": REFERENCE_BATCH}
     other_lr = scaled_lr(config.other_lr, **batch, width=model.config.width)
-    optimizers = muon_and_adamw(model, scaled_lr(config.matrix_lr, **batch), other_lr)
+    optimizers = muon_and_adamw(model, scaled_lr(config.matrix_lr, **batch), other_lr, work.world)
     plan = Plan(stage.steps, "linear", config.warmup, checkpoint_every=max(20, stage.steps // 10))
     metrics = fit(model, optimizers, stage, plan, work)
+    model = whole_model(model, lambda: Transformer(model.config), work.world)
+    if not work.world.first:
+        return {}
     save_model(out, model, tokenizer)
     last = metrics.history("eval")[-1] if metrics.history("eval") else {}
     return {
@@ -63,9 +70,9 @@ class FineTuning:
         train: Path,
         heldout: Path | None,
         config: SftConfig | AdaptConfig,
-        seed: int,
+        work: Work,
     ) -> None:
-        self._model, self._tokenizer, self._config, self._seed = model, tokenizer, config, seed
+        self._model, self._tokenizer, self._config, self._work = model, tokenizer, config, work
         self._length = model.config.context_length
         self._data = read_conversations(train, tokenizer, self._length)
         self._rows = pack([len(item.ids) for item in self._data], self._length)
@@ -75,20 +82,23 @@ class FineTuning:
         self._heldout = read_conversations(heldout, tokenizer, self._length) if heldout else []
 
     def micro_batches(self, step: int) -> Sequence[Rows]:
-        """The rows of one update."""
+        """The rows of one update. A part without rows is one of padding."""
         size = self._config.rows_per_step
-        order = visits(len(self._rows), step * size, size, self._seed)
-        return [self._collate([self._rows[i] for i in order], self._data)]
+        order = list(visits(len(self._rows), step * size, size, self._work.seed))
+        return [self._collate([self._rows[i] for i in part] or [[]], self._data) for part in parts(order, self._work)]
 
     def loss(self, batch: Rows) -> Loss:
         """Cross-entropy in nats, summed over the assistant's tokens."""
         return Loss((token_nats(self._model, batch) * batch.weights).sum(), float(batch.weights.sum()), {})
 
-    def after(self, step: int, metrics: Metrics) -> None:
-        """Evaluate when due."""
+    def due(self, step: int) -> bool:
+        """At the start, at the end and so often in between, if there is anything held out."""
         due = {round(self.steps * i / self._config.evaluations) for i in range(self._config.evaluations + 1)}
-        if step in due and self._heldout:
-            metrics.log("eval", step, **self.evaluate(step, metrics))
+        return step in due and bool(self._heldout)
+
+    def after(self, step: int, metrics: Metrics) -> None:
+        """Evaluate."""
+        metrics.log("eval", step, **self.evaluate(step, metrics))
 
     def evaluate(self, step: int, metrics: Metrics) -> dict[str, Any]:
         """Held-out loss; where there are exercises, accuracy by family, and samples, which are logged."""
@@ -117,7 +127,8 @@ class FineTuning:
         rows = pack([len(item.ids) for item in self._heldout], self._length)
         nats = count = 0.0
         for start in range(0, len(rows), 16):
-            loss = self.loss(self._collate(rows[start : start + 16], self._heldout))
+            batch = self._collate(rows[start : start + 16], self._heldout)
+            loss = self.loss(on_device(batch, self._work.world.device))
             nats, count = nats + loss.total.item(), count + loss.count
         return nats / count
 

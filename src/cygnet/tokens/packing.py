@@ -31,7 +31,8 @@ class Rows(NamedTuple):
     def mask(self) -> Tensor:
         """[B, 1, T, T], True where a place may look: earlier places of its own sequence, and itself."""
         same = self.sequences[:, :, None] == self.sequences[:, None, :]
-        return (same & torch.ones(same.shape[-2:], dtype=torch.bool).tril())[:, None]
+        earlier = torch.ones(same.shape[-2:], dtype=torch.bool, device=same.device).tril()
+        return (same & earlier)[:, None]
 
 
 def pack(lengths: Sequence[int], row_length: int) -> list[list[int]]:

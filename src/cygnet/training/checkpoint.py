@@ -83,7 +83,7 @@ def snapshot(state: dict[str, Any]) -> Snapshot:
 
 
 def _write(folder: Path, step: int, state: Snapshot) -> None:
-    with write_aside(folder / f"step_{step:08d}") as temporary:
+    with write_aside(folder / _name(step)) as temporary:
         temporary.mkdir(parents=True)
         save_file(state.tensors, temporary / "state.safetensors")
         record = {"state": state.structure, "state_sha256": _hash(state.structure)}
@@ -100,6 +100,15 @@ def latest_checkpoint(folder: Path) -> tuple[int, dict[str, Any]] | None:
             return _step_of(path), state
         print(f"checkpoint {path} is damaged; using the one before it.", file=sys.stderr)
     return None
+
+
+def load_checkpoint(folder: Path, step: int) -> dict[str, Any] | None:
+    """The state at a step, or None if it isn't there or isn't sound."""
+    return _load(folder / _name(step))
+
+
+def _name(step: int) -> str:
+    return f"step_{step:08d}"
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -1,11 +1,8 @@
 """The one optimization loop. A stage brings batches and a loss of sums and counts; the loop does the rest."""
 
 import ctypes
-import os
-import signal
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,10 +11,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cygnet.errors import UserError
-from cygnet.training.checkpoint import latest_checkpoint, save_checkpoint
+from cygnet.training.checkpoint import CheckpointWriter
+from cygnet.training.distribution import gathered, on_device, sum_gradients
+from cygnet.training.interrupts import interrupts
 from cygnet.training.metrics import Metrics, Progress
+from cygnet.training.randomness import seed_all
+from cygnet.training.resumption import Clock, Place, resume, save
 from cygnet.training.schedule import Schedule, multiplier
+from cygnet.training.window import Window
 from cygnet.training.work import Work
+from cygnet.training.world import World, refuse_strangers
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,19 @@ class Stage(Protocol):
     counts: str  # what a loss is summed over: "tokens" or "prompts"
 
     def micro_batches(self, step: int) -> Sequence[Any]:
-        """The batches whose summed gradient makes one update."""
+        """This process's share of the batches whose summed gradient makes one update (see `shares.parts`)."""
         ...
 
     def loss(self, batch: Any) -> Loss:
         """Sum and count over one micro-batch."""
         ...
 
+    def due(self, step: int) -> bool:
+        """Whether to look at the model after this many updates, of which the first are 0."""
+        ...
+
     def after(self, step: int, metrics: Metrics) -> None:
-        """Called with the number of updates done: evaluate and log samples when due. Called once with 0."""
+        """Called in the first process when due: evaluate and log samples."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -88,29 +95,32 @@ class Plan:
 def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: Plan, work: Work) -> Metrics:
     """Train to `plan.steps`, resuming from the newest checkpoint in `work.checkpoints`.
 
-    Losses are sums; gradients are divided by the count over all micro-batches, so how a batch is split does not
-    matter. An interrupted run continues bit for bit. Returns the stage's metrics.
+    Losses are sums; gradients are summed over all processes and divided by the count over all their micro-batches, so
+    how a batch is split does not matter. An interrupted run continues bit for bit. Returns the stage's metrics, which
+    are whole in the first process only.
 
     Raises:
-        UserError: when nothing in a batch is to be learned, the loss is not finite, or several ranks were started.
+        UserError: when nothing in a batch is to be learned, the loss is not finite, a checkpoint can't be written, or
+            several processes were started that are no world.
         KeyboardInterrupt: on Ctrl-C, after a checkpoint was written.
     """
+    world = work.world
+    refuse_strangers(world)
     prepare_machine(work.threads)
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-    torch.manual_seed(work.seed)
-    start, seconds, items = _resume(model, optimizers, stage, work)
-    metrics = Metrics(work.metrics, start)
-    progress = Progress(stage.name, plan.steps, work.progress)
-    if start == 0:
-        stage.after(0, metrics)
-    clock = _Clock(seconds)
-    window = _Window(seconds)
-    with _interrupt_between_steps() as interrupted:
-        for step in range(start, plan.steps):
+    seed_all(work.seed)
+    start = resume(model, optimizers, stage, work)
+    metrics = Metrics(work.metrics, start.step, written=world.first)
+    progress = Progress(stage.name, plan.steps, work.progress and world.first)
+    if start.step == 0:
+        _look(model, stage, 0, metrics, world)
+    clock, window, items = Clock(start.seconds), Window(start.seconds), start.items
+    with interrupts() as interrupted, CheckpointWriter(work.checkpoints) as writer:
+        for step in range(start.step, plan.steps):
             scale = multiplier(step, plan.steps, plan.schedule, plan.warmup)
             _set_lr(optimizers, peaks, scale)
-            window.add(update(model, optimizers, stage, step, plan.clip))
-            done = step + 1
+            window.add(update(model, optimizers, stage, step, plan.clip, world))
+            done, stopping = step + 1, False
             if plan.logs(done):
                 values, count, rate = window.take(clock.seconds)
                 items += count
@@ -119,37 +129,44 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
                     "step", done, lr=scale * peaks[0][0], seconds=clock.seconds, **{stage.counts: items}, **values
                 )
                 progress.update(done, values)
-            stage.after(done, metrics)
-            stopping = bool(interrupted) and plan.logs(done)
+                writer.check()
+                stopping = world.sums([float(len(interrupted))]) != [0.0]
+            _look(model, stage, done, metrics, world)
             if stopping or plan.saves(done):
-                _save(model, optimizers, stage, work, done, clock.seconds, items)
+                save(model, optimizers, stage, world, writer, Place(done, clock.seconds, items))
             if stopping:
                 raise KeyboardInterrupt
     return metrics
 
 
-def update(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, step: int, clip: float) -> dict[str, float]:
-    """One optimizer step; returns the mean loss and extras, and the count under "count"."""
-    sums: dict[str, float] = {"loss": 0.0}
-    count = 0.0
+def update(
+    model: nn.Module,
+    optimizers: Sequence[Optimizer],
+    stage: Stage,
+    step: int,
+    clip: float,
+    world: World = World(),  # noqa: B008 - it is frozen, and alone
+) -> dict[str, float]:
+    """One optimizer step; returns the mean loss and extras over all processes, and the count under "count"."""
+    sums: dict[str, float] = {"loss": 0.0, "count": 0.0}
     for batch in stage.micro_batches(step):
-        loss = stage.loss(batch)
+        loss = stage.loss(on_device(batch, world.device))
         loss.total.backward()  # type: ignore[no-untyped-call]
-        sums["loss"] += loss.total.item()
-        count += loss.count
-        for name, value in loss.extras.items():
+        for name, value in {"loss": loss.total.item(), "count": loss.count, **loss.extras}.items():
             sums[name] = sums.get(name, 0.0) + value
+    sums = dict(zip(sums, world.sums(list(sums.values())), strict=True))
+    count = sums.pop("count")
     if count == 0:
         raise UserError(
             f"{stage.name}: step {step} has no token to learn from. Check that answers are not empty or cut off."
         )
-    if not torch.isfinite(torch.tensor(sums["loss"])):
+    if not math.isfinite(sums["loss"]):
         raise UserError(
             f"{stage.name}: the loss is not finite at step {step}. Lower the learning rate: "
             "with another one the stage starts afresh."
         )
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    torch._foreach_div_(gradients, count)
+    sum_gradients(model.parameters(), world)
+    torch._foreach_div_([parameter.grad for parameter in model.parameters() if parameter.grad is not None], count)
     for optimizer in optimizers:
         if clip:
             nn.utils.clip_grad_norm_(
@@ -161,12 +178,7 @@ def update(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, step
 
 
 def prepare_machine(threads: int) -> None:
-    """Refuse a distributed launch without a process group; set threads; keep freed memory for the next step."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError(
-            "several processes were started (WORLD_SIZE > 1) but cygnet trains in one process so far: "
-            "each would train its own copy and never exchange gradients. Start it without torchrun."
-        )
+    """Set threads; keep freed memory for the next step."""
     torch.set_num_threads(threads)
     _keep_freed_memory()
 
@@ -187,79 +199,11 @@ def _set_lr(optimizers: Sequence[Optimizer], peaks: list[list[float]], scale: fl
             group["lr"] = peak * scale
 
 
-def _save(
-    model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, work: Work, step: int, seconds: float, items: float
-) -> None:
-    state = {
-        "model": model.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "stage": stage.state_dict(),
-        "random": torch.get_rng_state(),
-        "seconds": seconds,
-        "items": items,
-    }
-    save_checkpoint(work.checkpoints, step, state)
-
-
-def _resume(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, work: Work) -> tuple[int, float, float]:
-    found = latest_checkpoint(work.checkpoints)
-    if found is None:
-        return 0, 0.0, 0.0
-    step, state = found
-    model.load_state_dict(state["model"])
-    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-        optimizer.load_state_dict(saved)
-    stage.load_state_dict(state["stage"])
-    torch.set_rng_state(state["random"])
-    return step, float(state["seconds"]), float(state["items"])
-
-
-@contextmanager
-def _interrupt_between_steps() -> Iterator[list[int]]:
-    """Turn the first Ctrl-C into a request that the loop honors after the step in hand; the second is immediate."""
-    requests: list[int] = []
-
-    def request(number: int, _frame: Any) -> None:
-        if requests:
-            raise KeyboardInterrupt
-        requests.append(number)
-
-    try:
-        previous = signal.signal(signal.SIGINT, request)
-    except ValueError:  # not the main thread: signals are somebody else's
-        yield requests
+def _look(model: nn.Module, stage: Stage, step: int, metrics: Metrics, world: World) -> None:
+    """Let the stage look at the model if it is due. The first process does, with all the weights."""
+    if not stage.due(step):
         return
-    try:
-        yield requests
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-class _Clock:
-    """Seconds of training, carried over interruptions."""
-
-    def __init__(self, before: float) -> None:
-        self._before, self._started = before, time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return self._before + time.monotonic() - self._started
-
-
-class _Window:
-    """Means over the steps since the last log line."""
-
-    def __init__(self, seconds: float) -> None:
-        self._rows: list[dict[str, float]] = []
-        self._since = seconds
-
-    def add(self, values: dict[str, float]) -> None:
-        self._rows.append(values)
-
-    def take(self, seconds: float) -> tuple[dict[str, float], float, float]:
-        """Means, count and items a second; a new window begins."""
-        count = sum(row["count"] for row in self._rows)
-        rows, self._rows = self._rows, []
-        means = {name: sum(row[name] * row["count"] for row in rows) / count for name in rows[0] if name != "count"}
-        elapsed, self._since = seconds - self._since, seconds
-        return means, count, count / max(elapsed, 1e-9)
+    with gathered(model):
+        if world.first:
+            stage.after(step, metrics)
+        world.tell()  # the others wait here, however long it takes

@@ -16,17 +16,21 @@ _PLAIN_EVERY_SECONDS = 5.0
 class Metrics:
     """Appends events to a file; everything that plots or prints reads that file.
 
-    On resume from `step`, events of later steps are dropped: they will happen again.
+    On resume from `step`, events of later steps are dropped: they will happen again. Of several processes one writes.
     """
 
-    def __init__(self, path: Path, resume_step: int) -> None:
+    def __init__(self, path: Path, resume_step: int, written: bool = True) -> None:
+        self._path, self._written = path, written
+        if not written:
+            return
         kept = [line for line in _lines(path) if json.loads(line)["step"] <= resume_step] if resume_step else []
         with write_aside(path) as temporary:
             temporary.write_text("".join(kept), encoding="utf-8")
-        self._path = path
 
     def log(self, event: str, step: int, **values: Any) -> None:
         """Append one event."""
+        if not self._written:
+            return
         record = {"event": event, "step": step, **values}
         with self._path.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(record, ensure_ascii=False) + "\n")

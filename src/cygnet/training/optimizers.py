@@ -7,6 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from cygnet.training.distribution import full, shard_like
+from cygnet.training.world import World
+
 # Quintic Newton–Schulz coefficients of Jordan et al. 2024, https://kellerjordan.github.io/posts/muon
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
@@ -14,12 +17,21 @@ _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 class Muon(Optimizer):
     """Momentum, orthogonalized: each matrix moves by lr × √max(1, rows/columns) in every singular direction.
 
-    Matrices of one shape are stacked and orthogonalized together, which on small models is most of the cost.
+    Matrices of one shape are stacked and orthogonalized together, which on small models is most of the cost. Of several
+    processes each orthogonalizes its share of a stack and they exchange the results, as in Jordan's distributed Muon;
+    the momentum of sharded matrices is made whole for it.
     Source: Jordan et al. 2024.
     """
 
-    def __init__(self, matrices: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+    def __init__(
+        self,
+        matrices: Iterable[nn.Parameter],
+        lr: float,
+        momentum: float = 0.95,
+        world: World = World(),  # noqa: B008 - it is frozen, and alone
+    ) -> None:
         super().__init__(list(matrices), {"lr": lr, "momentum": momentum})
+        self._world = world
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -31,10 +43,11 @@ class Muon(Optimizer):
                 if parameter.grad is not None:
                     by_shape[parameter.shape].append(parameter)
             for (rows, columns), parameters in by_shape.items():
-                directions = orthogonalize(torch.stack([self._momentum(p, group["momentum"]) for p in parameters]))
+                stack = torch.stack([full(self._momentum(p, group["momentum"])) for p in parameters])
+                directions = _orthogonalize_together(stack, self._world)
                 size = group["lr"] * max(1.0, rows / columns) ** 0.5
                 for parameter, direction in zip(parameters, directions, strict=True):
-                    parameter.add_(direction.to(parameter.dtype), alpha=-size)
+                    parameter.add_(shard_like(direction.to(parameter.dtype), parameter), alpha=-size)
 
     def _momentum(self, parameter: nn.Parameter, decay: float) -> Tensor:
         """Nesterov momentum of the gradient."""
@@ -42,6 +55,20 @@ class Muon(Optimizer):
         buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
         buffer.lerp_(parameter.grad, 1 - decay)
         return torch.as_tensor(parameter.grad.lerp(buffer, decay))
+
+
+def _orthogonalize_together(stack: Tensor, world: World) -> Tensor:
+    """`orthogonalize`, each process its share of the [N, rows, columns] stack."""
+    if world.size == 1:
+        return orthogonalize(stack)
+    each = -(-len(stack) // world.size)
+    own = stack[world.rank * each : (world.rank + 1) * each]
+    mine = stack.new_zeros((each, *stack.shape[1:]), dtype=torch.bfloat16)
+    if len(own):
+        mine[: len(own)] = orthogonalize(own)
+    found = mine.new_empty((world.size * each, *stack.shape[1:]))
+    torch.distributed.all_gather_into_tensor(found, mine)
+    return found[: len(stack)]
 
 
 def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
@@ -57,13 +84,18 @@ def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
     return x.mT if tall else x
 
 
-def muon_and_adamw(model: nn.Module, matrix_lr: float, other_lr: float) -> list[Optimizer]:
+def muon_and_adamw(
+    model: nn.Module,
+    matrix_lr: float,
+    other_lr: float,
+    world: World = World(),  # noqa: B008 - it is frozen, and alone
+) -> list[Optimizer]:
     """Muon for the layers' matrices; AdamW for embeddings, norms and heads (Jordan et al. 2024)."""
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (matrices if parameter.ndim == 2 and ".layers." in name else others).append(parameter)
-    return [Muon(matrices, matrix_lr), adamw(others, other_lr)]
+    return [Muon(matrices, matrix_lr, world=world), adamw(others, other_lr)]
 
 
 def adamw(parameters: Iterable[nn.Parameter], lr: float, eps: float = 1e-8) -> AdamW:

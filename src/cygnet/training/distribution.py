@@ -1,0 +1,185 @@
+"""A model over several processes: its gradients summed, or its weights sharded (FSDP2), and how to have it whole again.
+
+Nothing in the model knows of this. Sharded parameters are DTensors: each process holds some of their rows.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.checkpoint import checkpoint
+
+from cygnet.training.work import Work
+from cygnet.training.world import World
+
+_TOGETHER = 8_000_000  # numbers of gradients that travel in one message
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def spread(model: nn.Module, work: Work) -> None:
+    """Move `model` to this process's device and shard it, layer by layer, if `work` says so. Before its optimizers!"""
+    model.to(work.world.device)
+    layers = [layer for module in model.modules() if isinstance(module, nn.ModuleList) for layer in module]
+    if work.recompute:
+        for layer in layers:
+            layer.forward = partial(_recomputed, layer.forward)
+    if work.sharding == "none" or work.world.size == 1:
+        return
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
+    mesh = init_device_mesh(torch.device(work.world.device).type, (work.world.size,))
+    for module in [*layers, model]:
+        fully_shard(module, mesh=mesh)
+    if hasattr(model, "features"):  # the stages go through it, not through `forward`
+        register_fsdp_forward_method(model, "features")
+
+
+def sum_gradients(parameters: Iterable[nn.Parameter], world: World) -> None:
+    """Sum the gradients over all processes.
+
+    Whole ones travel in messages whose layout is always the same, so that floats are added in the same order after an
+    interruption as before; DDP's buckets change after the first update. Sharded ones came back from the backward pass
+    as shards of the mean.
+    """
+    if world.size == 1:
+        return
+    found = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    sharded = [gradient for gradient in found if is_sharded(gradient)]
+    if sharded:
+        torch._foreach_mul_(sharded, float(world.size))
+    for group in _messages([gradient for gradient in found if not is_sharded(gradient)]):
+        flat = torch.cat([gradient.flatten() for gradient in group])
+        torch.distributed.all_reduce(flat)
+        parts = torch.split(flat, [gradient.numel() for gradient in group])
+        for gradient, part in zip(group, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether this process holds only a part of the tensor."""
+    return hasattr(tensor, "full_tensor")
+
+
+def full(tensor: Tensor) -> Tensor:
+    """The whole tensor. Of a sharded one all processes must ask together."""
+    return torch.as_tensor(tensor.full_tensor()) if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
+
+
+def shard_like(whole: Tensor, other: Tensor) -> Tensor:
+    """`whole`, which every process has, sharded as `other` is, if it is."""
+    if not is_sharded(other):
+        return whole
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(other, DTensor)
+    whole = whole.to(other.device)
+    return distribute_tensor(whole, other.device_mesh, other.placements, src_data_rank=None)
+
+
+def full_state(state: Any, world: World) -> Any:
+    """Nested dicts and lists with whole tensors in place of sharded ones, in the first process; in others less."""
+    if isinstance(state, Tensor):
+        whole = full(state)
+        return whole.cpu() if world.first and whole is not state else whole if world.first else None
+    if isinstance(state, Mapping):
+        return {key: full_state(value, world) for key, value in state.items()}
+    if isinstance(state, list):
+        return [full_state(value, world) for value in state]
+    return state
+
+
+def load_model(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Whole tensors into a model, sharded or not."""
+    own = model.state_dict()
+    model.load_state_dict({name: shard_like(tensor, own[name]) for name, tensor in state.items()})
+
+
+def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """A state with whole tensors into an optimizer, of sharded parameters or not."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    moments = {
+        place: {
+            name: shard_like(value, parameters[place]) if _is_like(value, parameters[place]) else value
+            for name, value in found.items()
+        }
+        for place, found in state["state"].items()
+    }
+    optimizer.load_state_dict({**state, "state": moments})
+
+
+@contextmanager
+def gathered(model: nn.Module) -> Iterator[None]:
+    """The weights of a sharded model whole in every process while the block runs, so that one alone can use it.
+
+    All processes enter and leave together.
+    """
+    sharded = _sharded_modules(model)
+    for module in sharded:
+        module.unshard()
+        module.set_reshard_after_forward(False)
+    try:
+        yield
+    finally:
+        for module in sharded:
+            module.reshard()
+            module.set_reshard_after_forward(module is not model)
+
+
+def whole_model(model: Model, build: Callable[[], Model], world: World) -> Model:
+    """`model` itself or, if it is sharded, one that `build` makes, with its weights, in the first process."""
+    if not _sharded_modules(model):
+        return model
+    state = full_state(model.state_dict(), world)
+    if not world.first:
+        return model
+    whole = build()
+    whole.load_state_dict(state)
+    return whole
+
+
+def on_device(batch: Any, device: str | torch.device) -> Any:
+    """A batch with its tensors on `device`: a tensor, or a NamedTuple of tensors, such tuples and other things."""
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(on_device(value, device) for value in batch))
+    return batch
+
+
+def _recomputed(forward: Callable[..., Tensor], *inputs: Any) -> Tensor:
+    """`forward`, of which nothing but the inputs is kept for the backward pass (Chen et al. 2016)."""
+    if not torch.is_grad_enabled():
+        return forward(*inputs)
+    return torch.as_tensor(checkpoint(forward, *inputs, use_reentrant=False))
+
+
+def _sharded_modules(model: nn.Module) -> list[Any]:
+    if not any(is_sharded(parameter) for parameter in model.parameters()):
+        return []
+    from torch.distributed.fsdp import FSDPModule
+
+    return [module for module in model.modules() if isinstance(module, FSDPModule)]
+
+
+def _is_like(value: Any, parameter: Tensor) -> bool:
+    return isinstance(value, Tensor) and value.shape == parameter.shape
+
+
+def _messages(gradients: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Neighbors of one kind together, up to a size."""
+    group: list[Tensor] = []
+    size = 0
+    for gradient in gradients:
+        if group and (size + gradient.numel() > _TOGETHER or group[0].dtype != gradient.dtype):
+            yield group
+            group, size = [], 0
+        group.append(gradient)
+        size += gradient.numel()
+    if group:
+        yield group

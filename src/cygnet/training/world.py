@@ -1,0 +1,168 @@
+"""The processes that train together, and what they tell each other.
+
+torch is not imported before there are several of them, so that a recipe's steps can be looked through without it.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from cygnet.errors import UserError
+
+_HOW = "Start them with: torchrun --nproc-per-node 2 -m cygnet ..."
+_NEEDED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
+
+_PATIENCE = timedelta(minutes=30)  # with a process that doesn't answer: one that evaluates takes its time
+_FOREVER = timedelta(days=365)  # a step that one process does alone takes as long as it takes
+
+# What the libraries underneath say when another process is gone; they have no exception of their own for all of it.
+_LOST = ("connection", "socket", "timed out", "timeout", "broken pipe", "nccl", "gloo", "store")
+
+
+@dataclass(frozen=True)
+class World:
+    """One process alone, or `size` of them with the ranks 0 to size - 1.
+
+    local_rank: its number on this machine. device: where this process computes.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    device: str = "cpu"
+    _store: Any = field(default=None, repr=False, compare=False)
+    _messages: Iterator[int] = field(default_factory=count, repr=False, compare=False)
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes files and talks to the user."""
+        return self.rank == 0
+
+    def sums(self, numbers: Sequence[float]) -> list[float]:
+        """Each number, summed over all processes, in float64."""
+        if self.size == 1:
+            return list(numbers)
+        import torch
+
+        found = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(found)
+        return [float(number) for number in found.tolist()]
+
+    def tell(self, value: Any = None) -> Any:
+        """The first process's `value`, which JSON can hold, in all of them. The others wait for it without limit."""
+        if self.size == 1:
+            return value
+        key = str(next(self._messages))
+        if self.first:
+            self._store.set(key, json.dumps(value))
+            return value
+        self._store.wait([key], _FOREVER)
+        return json.loads(self._store.get(key))
+
+
+def launched() -> int:
+    """How many processes were started together, by what the environment says.
+
+    Raises UserError when it can't be meant as it stands there.
+    """
+    text = os.environ.get("WORLD_SIZE", "1")
+    size = int(text) if text.isascii() and text.isdigit() else 0
+    if size < 1:
+        raise UserError(f"WORLD_SIZE is {text!r}, which is no number of processes. Unset it, or: {_HOW}")
+    return size
+
+
+@contextmanager
+def joined(device: str = "cpu", patience: timedelta = _PATIENCE) -> Iterator[World]:
+    """This process in the world it was started in, as `torchrun` describes it; alone if there is no other.
+
+    Groups of processes on CPUs talk through gloo, on GPUs through nccl. When the block ends the group is left.
+
+    patience: how long to wait for a process that is there but doesn't answer.
+
+    Raises:
+        UserError: when the environment names several processes but not how they find each other, there are more of
+            them on this machine than GPUs, or another process is lost.
+    """
+    size = launched()
+    if size == 1:
+        yield World(device=device)
+        return
+    rank, local_rank = _places(size)
+    import torch
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+    from torch.distributed.rendezvous import rendezvous
+
+    if device == "cuda":
+        device = _gpu(local_rank)
+    try:
+        store, _, _ = next(rendezvous("env://", rank, size, timeout=patience))
+        torch.distributed.init_process_group(
+            "nccl" if device.startswith("cuda") else "gloo", store=store, rank=rank, world_size=size, timeout=patience
+        )
+        yield World(rank, size, local_rank, device, PrefixStore("cygnet", store))
+    except RuntimeError as error:
+        if not _is_loss(error):
+            raise
+        raise UserError(
+            f"process {rank} of {size} lost the others: one of them ended, or did not answer for "
+            f"{patience.total_seconds() / 60:.0f} minutes ({_first_line(error)}). Start all of them again: "
+            "training goes on from the last checkpoint."
+        ) from error
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def refuse_strangers(world: World) -> None:
+    """Raise UserError when several processes were started, but each would train by itself."""
+    if world.size > 1 or launched() == 1:
+        return
+    import torch
+
+    if not torch.distributed.is_initialized():
+        raise UserError(
+            "several processes were started (WORLD_SIZE > 1), but this one would train its own copy and never exchange "
+            "gradients. Train in `with joined() as world`, or start one process."
+        )
+
+
+def _places(size: int) -> tuple[int, int]:
+    """Rank and local rank. Raises UserError for what is missing or can't be."""
+    missing = [name for name in _NEEDED if not os.environ.get(name)]
+    if missing:
+        raise UserError(
+            f"WORLD_SIZE says that {size} processes train together, but {' and '.join(missing)} "
+            f"{'are' if len(missing) > 1 else 'is'} not set, so they can't find each other. {_HOW}"
+        )
+    rank, local_rank = os.environ["RANK"], os.environ.get("LOCAL_RANK") or os.environ["RANK"]
+    if not (rank.isdigit() and local_rank.isdigit() and int(rank) < size):
+        raise UserError(f"RANK {rank!r} (LOCAL_RANK {local_rank!r}) is none of 0 to {size - 1}. {_HOW}")
+    return int(rank), int(local_rank)
+
+
+def _gpu(local_rank: int) -> str:
+    import torch
+
+    found = torch.cuda.device_count()
+    if local_rank >= found:
+        raise UserError(f"process {local_rank} of this machine has no GPU: there are {found}. Start fewer processes.")
+    torch.cuda.set_device(local_rank)
+    return f"cuda:{local_rank}"
+
+
+def _is_loss(error: RuntimeError) -> bool:
+    import torch
+
+    if isinstance(error, torch.distributed.DistError):
+        return True
+    return type(error) is RuntimeError and any(word in str(error).lower() for word in _LOST)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
