@@ -9,6 +9,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, UnknownOptionError
 
 from cygnet import UserError, __version__
+from cygnet.allocator import preload
 from cygnet.cli import corpus, recipe
 from cygnet.cli.adapt import adapt
 from cygnet.cli.chat import chat
@@ -55,9 +56,13 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     plan: ("BUDGET [--on HARDWARE] | --like MODEL", "cygnet plan --dollars 300 --on h100"),
 }
 
+_TRAINS = {"run", "pretrain", "sft", "adapt", "reward", "rl", "rank"}
+
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    if sys.argv[1:2] and sys.argv[1] in _TRAINS:
+        preload()
     sys.exit(run_command(sys.argv[1:]))
 
 

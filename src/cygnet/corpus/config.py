@@ -26,7 +26,7 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 class CorpusConfig(Rules):
     """Sources, what becomes of their texts, and how many exercise sheets to generate."""
 
-    sources: Annotated[tuple[Source, ...], Field(description="built-in sources")] = ("docs", "code", "tasks")
+    sources: Annotated[tuple[Source, ...], Field(description="built-in sources")] = ("docs", "code", "web", "tasks")
     task_documents: Annotated[int, Field(ge=1, description="exercise sheets generated for training")] = 20_000
     heldout_task_documents: Annotated[int, Field(ge=1, description="sheets each for validation and test")] = 200
     text_folder: Annotated[str | None, Field(description="folder of .txt, .md, .rst and .py files: 'own'")] = None

@@ -6,11 +6,12 @@ from pathlib import Path
 from cygnet.corpus.config import CorpusConfig
 from cygnet.corpus.holdout import HELD_OUT_SHARE
 from cygnet.corpus.pipeline.config import CorpusRecipe, Rules
-from cygnet.corpus.reading.config import PythonSource, Source, TextsSource
+from cygnet.corpus.reading.config import PydocSource, PythonSource, Source, TextsSource
 
 _BUILT_IN: Mapping[str, Source] = {
     "docs": PythonSource(kind="python", part="docs"),
     "code": PythonSource(kind="python", part="code"),
+    "web": PydocSource(kind="pydoc"),
 }
 
 
