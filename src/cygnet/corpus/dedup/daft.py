@@ -29,7 +29,7 @@ from cygnet.errors import UserError
 if TYPE_CHECKING:
     import daft
 
-TEXTS = 500_000  # of a partition: some 800 MB in the worker that has it
+TEXTS = 500_000  # of a partition: some 650 MB in the worker that has it
 _PARTS_AT_ONCE = 4  # whose bands a worker holds before they go on
 _PATIENCE = 30.0  # seconds that the process may take to let go of the cluster
 # of Daft and Ray: nobody is told that they run, and no bars are drawn
@@ -52,7 +52,7 @@ def near_firsts_by_daft(stored: Stored, cluster: str | None = None) -> Firsts:
 
     Args:
         stored: the shards; with a cluster, its machines see them at the same places.
-        cluster: address of a Ray cluster; None for Daft's own threads here, which hold some 1.6 KB a text in memory.
+        cluster: address of a Ray cluster; None for Daft's own threads here, which hold some 1.3 KB a text in memory.
 
     Raises:
         UserError: when Daft isn't installed, fails, or is killed.
