@@ -15,7 +15,7 @@ from cygnet.page.markup import Html
 from cygnet.recipe.planner.laws import Law
 from cygnet.recipe.planner.plan import Plan
 from cygnet.recipe.planner.published import POINTS
-from cygnet.recipe.planner.words import amount
+from cygnet.recipe.planner.words import amount, flops
 
 _REACH = 1e3  # how far around the budget the laws are drawn
 _SOLID, _DASHED, _DOTTED = "-", (0, (4, 3)), (0, (1, 2))
@@ -74,7 +74,7 @@ def _budget(axes: Axes, compute: float, span: tuple[float, float]) -> None:
         color=MUTED,
         linestyle=_DOTTED,
         linewidth=1.2,
-        label=f"{amount(compute)} FLOPs",
+        label=f"{flops(compute)} FLOPs",
     )
 
 

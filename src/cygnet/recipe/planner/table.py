@@ -102,8 +102,8 @@ def _memory(plan: Plan) -> list[str]:
         "recomputed",
     )
     lines = columns(header, [_held(plan, held) for held in plan.held])
-    row, less = (row_activations(shape, recomputed) / _GB for recomputed in (False, True))
-    lines.append(f"A row of {shape.context_length:,} tokens takes {row:.2g} GB, recomputed {less:.2g} GB.")
+    row, less = (_gigabytes(row_activations(shape, recomputed)) for recomputed in (False, True))
+    lines.append(f"A row of {shape.context_length:,} tokens takes {row} GB, recomputed {less} GB.")
     if not fits(shape, plan.gpus, plan.hardware):
         lines.append(f"It does not fit: {plan.gpus:,} of {memory / _GB:.0f} GB are too few.")
     return [f"Memory, of {memory / _GB:.0f} GB a tenth left free, and the rows that fit at once:", *lines]
