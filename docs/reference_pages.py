@@ -73,14 +73,16 @@ def recipe_page() -> str:
     sections = [name for name, field in Recipe.model_fields.items() if _is_section(field.annotation)]
     top = [name for name in Recipe.model_fields if name not in sections]
     schema = Recipe.model_json_schema()
-    parts = [NOTICE, "# The recipe", _RECIPE_INTRO, "## Top level", _table(schema, {}, top)]
+    level = {**schema, "properties": {name: schema["properties"][name] for name in top}}
+    parts = [NOTICE, "# The recipe", _RECIPE_INTRO, "## Top level", _table(level, {}, {})]
     for name in sections:
-        section = schema["$defs"][schema["properties"][name]["$ref"].rpartition("/")[2]]
-        parts += [f"## {name}", section["description"], _table(section, schema["properties"][name]["default"])]
+        section = _referred(schema["properties"][name], schema["$defs"])
+        defaults = schema["properties"][name]["default"]
+        parts += [f"## {name}", section["description"], _table(section, defaults, schema["$defs"])]
     chat = ChatConfig.model_json_schema()
     parts += ["## What the presets set", _PRESETS_INTRO, _presets()]
-    parts += ["## Settings of a conversation", _CHAT_INTRO, _table(chat, {})]
-    parts += ["## Settings of an adaptation", _ADAPT_INTRO, _table(AdaptSettings.model_json_schema(), {})]
+    parts += ["## Settings of a conversation", _CHAT_INTRO, _table(chat, {}, {})]
+    parts += ["## Settings of an adaptation", _ADAPT_INTRO, _table(AdaptSettings.model_json_schema(), {}, {})]
     return "\n\n".join(parts) + "\n"
 
 
@@ -108,19 +110,31 @@ _CHAT_INTRO = "For `cygnet chat`; they are no part of a recipe."
 _ADAPT_INTRO = "For `cygnet adapt`; they are no part of a recipe."
 
 
-def _table(section: Mapping[str, Any], defaults: Mapping[str, Any], keys: list[str] | None = None) -> str:
-    rows = []
+def _table(section: Mapping[str, Any], defaults: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    return markdown_table(("Key", "What it is", "Type", "Default"), list(_rows(section, defaults, known, "")))
+
+
+def _rows(
+    section: Mapping[str, Any], defaults: Mapping[str, Any], known: Mapping[str, Any], prefix: str
+) -> Iterator[tuple[str, ...]]:
+    """A row a key; the keys of a section within the section have its name before theirs."""
     for key, about in section["properties"].items():
-        if keys is None or key in keys:
-            default = defaults.get(key, about.get("default", ...))
-            rows.append((f"`{key}`", about["description"], _type(about), _default(default, about)))
-    return markdown_table(("Key", "What it is", "Type", "Default"), rows)
+        default = defaults.get(key, about.get("default", ...))
+        if "$ref" in about:
+            yield from _rows(_referred(about, known), default, known, f"{prefix}{key}.")
+        else:
+            yield f"`{prefix}{key}`", about["description"], _type(about), _default(default, about)
+
+
+def _referred(about: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = known[about["$ref"].rpartition("/")[2]]
+    return found
 
 
 def _default(default: Any, about: Mapping[str, Any]) -> str:
     if default is ...:
         return "required"
-    if default in (None, ""):
+    if default in (None, "", {}, []):
         return "none"
     if list(about.get("items", {}).get("enum", ())) == default:
         return "all"
@@ -129,13 +143,16 @@ def _default(default: Any, about: Mapping[str, Any]) -> str:
 
 def _type(about: Mapping[str, Any]) -> str:
     if "anyOf" in about:
-        return " or ".join(_type(option) for option in about["anyOf"] if option["type"] != "null")
+        return " or ".join(_type(option) for option in about["anyOf"] if option.get("type") != "null")
+    if "const" in about:
+        return f"`{_toml(about['const'])}`"
     if "enum" in about:
         return " or ".join(f"`{_toml(value)}`" for value in about["enum"])
     if about["type"] == "array":
         return f"list of {_type(about['items']).replace(' or ', ', ')}"
     if about["type"] == "object":
-        return f"table of {about['additionalProperties']['type']}s"
+        values = about["additionalProperties"]
+        return f"table of {values['type']}s" if "type" in values else f"table of {_type(values)}"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {about[name]:,}" for name, sign in bounds.items() if name in about]
     return " ".join([about["type"], *limits[:1], *(f"and {limit}" for limit in limits[1:])])
