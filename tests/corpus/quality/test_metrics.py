@@ -1,3 +1,4 @@
+import re
 import string
 from collections import Counter
 
@@ -58,6 +59,20 @@ def test_lines_and_paragraphs() -> None:
     assert measured["duplicate_paragraphs"] == 1 / 3
     assert measured["duplicate_line_characters"] == len("- one• twothree...") / measured["characters"]
     assert measured["duplicate_paragraph_characters"] == len("- one\n• two\nthree...") / measured["characters"]
+
+
+@given(st.text(alphabet="ab \n"))
+def test_what_lies_between_line_breaks_is_a_line_and_between_two_or_more_a_paragraph(text: str) -> None:
+    measured = metrics(text)
+    for name, parts in (("lines", re.split("\n+", text)), ("paragraphs", re.split("\n{2,}", text.strip()))):
+        assert measured[f"duplicate_{name}"] == (len(parts) - len(set(parts))) / len(parts)
+
+
+def test_words_of_lines_with_citations_are_counted_without_them() -> None:
+    kept = ["The swan[12] swims here today.", "It [3] has gone to [citation needed] the other lake."]
+    cookies = "We use cookies[1] on this page."
+    measured = metrics("\n".join(["Two words", *kept, cookies]))
+    assert measured["fineweb_newlines_per_word"] == 1 / (6 + 8)
 
 
 def test_finewebs_metrics_are_of_the_text_that_c4s_edits_leave() -> None:

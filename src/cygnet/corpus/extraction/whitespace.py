@@ -4,8 +4,6 @@ import re
 
 _SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u00ad\u200b\u2060\ufeff]")  # but not joiners, which some scripts need
-_ENDS = re.compile(r"[ \t]+$", re.MULTILINE)
-_GAPS = re.compile(r"\n{3,}")
 
 
 def tidy(text: str) -> str:
@@ -18,8 +16,11 @@ def tidy(text: str) -> str:
     if not text.isascii():
         text = _SPACES.sub(" ", _whole(text))
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n")
-    text = _UNSEEN.sub("", text)
-    return _GAPS.sub("\n\n", _ENDS.sub("", text)).strip("\n")
+    lines = _UNSEEN.sub("", text).split("\n")
+    text = "\n".join([line.rstrip(" \t") for line in lines]).strip("\n")
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text
 
 
 def _whole(text: str) -> str:

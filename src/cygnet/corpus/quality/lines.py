@@ -8,7 +8,7 @@ last rule, that a span of three sentences occurs once in the whole data set, bel
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 _ENDS = (".", "?", "!", '"', "'")
@@ -36,13 +36,15 @@ class Edited:
     """The lines that stayed, what was taken out, and what C4 drops a whole page for.
 
     `removed` has each line taken out, with the first reason of: too_long_word, too_few_words,
-    no_terminal_punctuation, javascript, policy. `lorem_ipsum` and `curly_brackets` are how many lines have such a
+    no_terminal_punctuation, javascript, policy. `cited` has the lines that citations were cut out of, before and after
+    that, whether they stayed or not. `lorem_ipsum` and `curly_brackets` are how many lines have such a
     thing. C4 looks for lorem ipsum before it drops lines for javascript and policy, and for brackets between the two;
     so do these.
     """
 
     lines: list[str]
     removed: list[tuple[str, str]]
+    cited: list[tuple[str, str]]
     citations: int
     lorem_ipsum: int
     curly_brackets: int
@@ -78,12 +80,13 @@ def edit_both(text: str) -> tuple[Edited, Edited]:
 class _Lines:
     lines: list[str]
     removed: list[tuple[str, str]]
+    cited: list[tuple[str, str]]
     citations: int
 
 
 def _passable(text: str, rules: LineRules) -> _Lines:
     """Lines that have enough words and none too long, without citations (they count as words, as in C4's code)."""
-    kept, removed, cut = [], [], 0
+    kept, removed, cited, cut = [], [], [], 0
     cites = rules.citations and "[" in text
     for raw in text.splitlines():
         line = raw.strip()
@@ -92,18 +95,21 @@ def _passable(text: str, rules: LineRules) -> _Lines:
         elif len(line.split(None, rules.min_words)) < rules.min_words:
             removed.append(("too_few_words", line))
         else:
-            if cites:
+            if cites and "[" in line:
+                before = line
                 line, found = _CITATION.subn("", line)
-                cut += found
+                if found:
+                    cited.append((before, line))
+                    cut += found
             kept.append(line)
-    return _Lines(kept, removed, cut)
+    return _Lines(kept, removed, cited, cut)
 
 
 def _terminated(passable: _Lines) -> _Lines:
     ends = [line.endswith(_ENDS) and not line.endswith("...") for line in passable.lines]
     kept = [line for line, ended in zip(passable.lines, ends, strict=True) if ended]
     removed = [("no_terminal_punctuation", line) for line, ended in zip(passable.lines, ends, strict=True) if not ended]
-    return _Lines(kept, passable.removed + removed, passable.citations)
+    return replace(passable, lines=kept, removed=passable.removed + removed)
 
 
 def _edited(passable: _Lines, rules: LineRules) -> Edited:
@@ -126,4 +132,4 @@ def _edited(passable: _Lines, rules: LineRules) -> Edited:
                 kept.append(line)
     if "{" in lower:
         brackets += sum("{" in line for line in kept)
-    return Edited(kept, passable.removed + removed, passable.citations, lorem, brackets)
+    return Edited(kept, passable.removed + removed, passable.cited, passable.citations, lorem, brackets)

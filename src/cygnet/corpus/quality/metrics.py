@@ -3,7 +3,7 @@
 Numbers are stored beside the text and the rules decide later, so thresholds can change without measuring again.
 """
 
-import re
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -41,7 +41,6 @@ METRICS: dict[str, str] = {
     "fineweb_newlines_per_word": "line breaks between them over tokens in them",
 }
 
-_PARAGRAPHS, _LINES = re.compile(r"\n{2,}"), re.compile(r"\n+")
 _SHORT = 30
 
 
@@ -61,10 +60,18 @@ def metrics(text: str) -> dict[str, float]:
     return {name: values[name] for name in METRICS}
 
 
+class _Vocabulary(dict[str, int]):
+    """word → its number, in the order in which words are first asked for."""
+
+    def __missing__(self, word: str) -> int:
+        found = self[word] = len(self)
+        return found
+
+
 def _of_words(text: str, tokens: list[str]) -> dict[str, float]:
-    distinct = list(dict.fromkeys(tokens))
-    vocabulary = {word: number for number, word in enumerate(distinct)}
+    vocabulary = _Vocabulary()
     words = np.fromiter(map(vocabulary.__getitem__, tokens), np.int64, len(tokens))
+    distinct = list(vocabulary)
     # each word of the vocabulary is looked at once, however often it occurs
     counts = np.bincount(words, minlength=len(vocabulary))
     lengths = np.fromiter(map(len, vocabulary), np.int64, len(vocabulary))
@@ -89,8 +96,8 @@ def _of_words(text: str, tokens: list[str]) -> dict[str, float]:
 
 def _of_lines(text: str) -> dict[str, float]:
     lines = [line.strip() for line in text.splitlines()]
-    paragraphs = _PARAGRAPHS.split(text.strip())
-    filled = _LINES.split(text)
+    paragraphs = _split(text.strip(), 2)
+    filled = _split(text, 1)
     (same_paragraphs, paragraph_characters), (same_lines, line_characters) = map(repeated_items, (paragraphs, filled))
     return {
         "bullet_lines": _share(sum(line.startswith(("•", "-")) for line in lines), len(lines)),
@@ -100,6 +107,14 @@ def _of_lines(text: str) -> dict[str, float]:
         "duplicate_line_characters": _share(line_characters, len(text)),
         "duplicate_paragraph_characters": _share(paragraph_characters, len(text)),
     }
+
+
+def _split(text: str, breaks: int) -> list[str]:
+    """The parts of a text between so many line breaks or more: what re.split gives, in a fifth of its time."""
+    parting = "\n" * breaks
+    while f"{parting}\n" in text:
+        text = text.replace(f"{parting}\n", parting)
+    return text.split(parting)
 
 
 def _sentences(c4: Edited, fineweb: Edited) -> tuple[int, int]:
@@ -121,10 +136,9 @@ def _c4(prefix: str, edited: Edited, sentences: int) -> dict[str, float]:
 
 def _fineweb(edited: Edited, tokens: int) -> dict[str, float]:
     """FineWeb's own metrics, of what the edits left of a text that has so many tokens."""
-    if edited.citations:
-        tokens = len(split_words("\n".join(edited.lines)))
-    else:
-        tokens -= len(split_words("\n".join(line for _, line in edited.removed)))
+    # no token goes over the end of a line, so only the lines that changed are split again
+    tokens -= _tokens(line for _, line in edited.removed)
+    tokens -= _tokens(before for before, _ in edited.cited) - _tokens(after for _, after in edited.cited)
     filled = [line for line in edited.lines if line.strip()]
     return {
         "fineweb_terminal_lines": _share(sum(line[-1] in TERMINALS for line in filled), len(filled)),
@@ -132,6 +146,10 @@ def _fineweb(edited: Edited, tokens: int) -> dict[str, float]:
         "fineweb_duplicate_characters": _share(repeated_items(filled)[1], sum(map(len, edited.lines))),
         "fineweb_newlines_per_word": _share(max(0, len(edited.lines) - 1), tokens),
     }
+
+
+def _tokens(lines: Iterable[str]) -> int:
+    return len(split_words("\n".join(lines)))
 
 
 def _share(part: float, whole: float) -> float:

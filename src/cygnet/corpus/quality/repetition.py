@@ -38,16 +38,17 @@ def repeated_ngrams(words: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
     for n in found:
         if len(words) < n:
             break
-        keys, places = _longer(names, places, len(words))
-        names, places, firsts, counts = _repeated(keys, places)
+        names, places = _longer(names, places, len(words))
+        names, counts = _named(names)
         if n in TOP:
-            best = firsts[counts == counts.max()].min() if len(counts) else 0
-            count = counts.max() if len(counts) else 1
+            best, count = _most_frequent(places, counts)
             found[n] = int((begins[best + n] - begins[best] + n - 1) * count)
-        elif len(places):
+        repeated = counts > 1
+        names, places = names[repeated], places[repeated]
+        if n in DUPLICATED:
+            if not len(places):
+                break
             found[n] = _read_on(names, places, begins, n)
-        else:
-            break
     return found
 
 
@@ -57,20 +58,22 @@ def _longer(names: _Ints, places: _Ints, words: int) -> tuple[_Ints, _Ints]:
     return names[follows] * words + names[follows + 1], places[follows]
 
 
-def _repeated(keys: _Ints, places: _Ints) -> tuple[_Ints, _Ints, _Ints, _Ints]:
-    """Names and places of the keys that occur twice or more, in order; first place and count of each of them."""
-    if not len(keys):
-        return keys, places, keys, keys
+def _named(keys: _Ints) -> tuple[_Ints, _Ints]:
+    """For each key a number below their number, the same for equal keys; and how often that key occurs."""
     order = np.argsort(keys)
     ordered = keys[order]
-    starts = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1))
-    counts = np.concatenate((starts[1:], [len(keys)])) - starts
-    again = counts > 1
-    named = np.empty_like(keys)
-    named[order] = np.repeat(np.where(again, np.cumsum(again), 0), counts)
-    repeated = named > 0
-    firsts = places[np.minimum.reduceat(order, starts)[again]]
-    return named[repeated] - 1, places[repeated], firsts, counts[again]
+    sorted_names = np.zeros_like(keys)
+    np.cumsum(ordered[1:] != ordered[:-1], out=sorted_names[1:])
+    names = np.empty_like(keys)
+    names[order] = sorted_names
+    return names, np.bincount(names)[names]
+
+
+def _most_frequent(places: _Ints, counts: _Ints) -> tuple[int, int]:
+    """Where the most frequent n-gram begins, the first of equally frequent ones, and how often it occurs."""
+    first = int(np.argmax(counts)) if len(counts) else 0
+    # one that occurs once is as frequent as those left out, of which the first begins the text
+    return (int(places[first]), int(counts[first])) if len(counts) and counts[first] > 1 else (0, 1)
 
 
 def _read_on(names: _Ints, places: _Ints, begins: _Ints, n: int) -> int:

@@ -11,7 +11,7 @@ import string
 _LETTER, _ALNUM = r"[^\W\d_]", r"[^\W_]"
 _TOKEN = re.compile(
     rf"""
-    {_ALNUM}++(?=\s) | [.,](?=\s)         # most words, and what most often follows them
+    [a-zA-Z0-9]++(?=\s) | [.,](?=\s)      # most words, and what most often follows them
     | ['’](?:s|re|ll|ve|d|m|t)\b          # it's, don't: the end is a word
     | https?://\S*[^\W_]/?
     | (?:(?<!\S)[-/\\|@^~]+)?             # --option, /usr, @staticmethod: at an edge these belong to the word
@@ -57,11 +57,19 @@ SYMBOLS = TERMINALS.union(
 )
 
 # An end of sentence inside a line: the mark (an ellipsis is none, nor the full stop of an initial), quotes and brackets
-# around it, white space, and the beginning of a word before the line ends, which is the group. Each part is possessive
-# and none begins inside another's run: long rows of punctuation take time in proportion.
-_CLOSE = r"'\"”’)\]"
+# around it, white space, and the beginning of a word before the line ends, which is the group. It begins with one
+# character of a set, because that is what re looks for fastest, and asks then whether it is the first of its run. Each
+# part is possessive and none begins inside another's run: long rows of punctuation take time in proportion.
+_MARK, _CLOSE = ".!?。！？", r"'\"”’)\]"
+_RUN = f"[{_MARK}{_CLOSE}]"
 _BOUNDARY = re.compile(
-    rf"(?<![.!?。！？{_CLOSE}])[{_CLOSE}]*+(?!\.\.)[.!?。！？](?<!\b[A-Z]\.)[.!?。！？{_CLOSE}]*+[^\S\n][^\w\n]*+(\w?)"
+    rf"""
+    {_RUN}(?<!{_RUN}{{2}})
+    (?: (?<=[{_MARK}])(?<!\.(?=\.)) | (?<=[{_CLOSE}])[{_CLOSE}]*+(?!\.\.)[{_MARK}] )
+    (?<!\b[A-Z]\.){_RUN}*+
+    [^\S\n][^\w\n]*+(\w?)
+    """,
+    re.VERBOSE,
 )
 
 
