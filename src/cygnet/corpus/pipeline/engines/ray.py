@@ -58,7 +58,9 @@ class Ray:
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             where = (
-                {"address": self.address} if self.address else {"num_cpus": self.workers, "include_dashboard": False}
+                {"address": self.address}
+                if self.address
+                else {"address": "local", "num_cpus": self.workers, "include_dashboard": False}
             )
             try:
                 ray.init(**where, configure_logging=False, log_to_driver=False)
