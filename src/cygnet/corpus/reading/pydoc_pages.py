@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from cygnet.corpus.crawl.pydoc_site import topics
 from cygnet.corpus.extraction.isolated import Extract
 from cygnet.corpus.extraction.page import HTML, Unreadable
 from cygnet.corpus.pieces import split_text
@@ -71,6 +70,8 @@ def read_pydoc(source: str, paths: Sequence[Path], config: PydocSource, extract:
 
 
 def _texts(source: str, served: str, html: str, most: int, extract: Extract) -> Iterator[Record | Skipped]:
+    from cygnet.corpus.crawl.pydoc_site import topics  # here, because the whole crawler comes with it
+
     parts = urlsplit(served)
     name = parts.query.removeprefix("key=") if parts.query else unquote(parts.path[1:]).removesuffix(".html")
     url = f"{_HOST}{parts.path}{'?' if parts.query else ''}{parts.query}"
