@@ -1,17 +1,15 @@
 """What there is to train on: peak, memory, price and the share of the peak that training gets."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from cygnet.errors import UserError
+from cygnet.recipe.load import load_recipe
 from cygnet.recipe.machine import machine_facts
+from cygnet.recipe.planner.measure import training_rate
 
+CPU = "cpu"
+RECIPE = "pocket"  # what this machine is timed with, and what a plan's settings start from
 _LAMBDA = "Lambda on demand, 8 at a time; SkyPilot catalog v8 at 0f40703, read 2026-11-23"
-_SHAPE = (4096, 512, 512)
-_MEASURED = 0.5  # seconds
-_LEAST_REPETITIONS = 10
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,6 @@ CATALOG = tuple(
         ),
     )
 )
-CPU = "cpu"
 
 
 def find_hardware(key: str) -> Hardware:
@@ -70,41 +67,15 @@ def find_hardware(key: str) -> Hardware:
 
 
 def this_machine() -> Hardware:
-    """This machine's processor. The peak is that of its matrix products, timed for about a second."""
+    """This machine's processor. Its peak is what training reaches on it, timed for some seconds."""
     facts = machine_facts()
     return Hardware(
         CPU,
         f"this machine, {facts['cores']} cores",
-        measured_peak(),
+        training_rate(load_recipe([RECIPE])),
         facts["memory_gb"] * 2**30,
         None,
         "no price",
-        0.40,
-        "a kept run of pocket: 19,911 tokens a second where products reach 345 GFLOP/s",
+        1.0,
+        f"training {RECIPE}'s model, timed now",
     )
-
-
-def measured_peak() -> float:
-    """FLOP/s of a 4096 × 512 × 512 product in bf16 or float32, whichever is faster, on torch's threads.
-
-    Each is repeated for half a second. What counts is the time that a tenth of the repetitions stays below: other work
-    on the machine makes most of them slow, and a clock that jumps makes single ones too fast.
-    """
-    import torch
-
-    rows, inner, columns = _SHAPE
-    best = float("inf")
-    for dtype in (torch.bfloat16, torch.float32):
-        left, right = torch.randn(rows, inner).to(dtype), torch.randn(inner, columns).to(dtype)
-        best = min(best, _typical_best(partial(torch.matmul, left, right)))
-    return 2 * rows * inner * columns / best
-
-
-def _typical_best(work: Callable[[], object]) -> float:
-    """Seconds that `work` takes at its tenth percentile over `_MEASURED` seconds."""
-    times: list[float] = []
-    while sum(times) < _MEASURED or len(times) < _LEAST_REPETITIONS:
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[len(times) // 10]

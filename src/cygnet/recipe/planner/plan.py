@@ -6,13 +6,12 @@ from cygnet.errors import UserError
 from cygnet.model.config import ModelConfig
 from cygnet.recipe.load import load_recipe
 from cygnet.recipe.planner.batches import rows_per_step, step_law_batch
-from cygnet.recipe.planner.hardware import CPU, Hardware, find_hardware
+from cygnet.recipe.planner.hardware import CPU, RECIPE, Hardware, find_hardware
 from cygnet.recipe.planner.laws import LAWS, Law, at_ratio
 from cygnet.recipe.planner.memory import SHARDINGS, Held, held, rows_that_fit
 from cygnet.recipe.planner.request import Request
 from cygnet.recipe.planner.shape import flops_per_token, nearest_depth, nearest_shape, on_the_dial, parameter_count
 
-RECIPE = "pocket"
 LONGEST_DAYS = 30
 _MOST_DEVICES = 2**16
 _GPU_VOCABULARY, _GPU_CONTEXT = 32_768, 2_048  # where nothing is said; on this machine those of RECIPE

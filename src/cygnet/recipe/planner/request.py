@@ -50,6 +50,8 @@ class Request:
             raise UserError("--law and --tokens-per-parameter both say how large the model is: give one of them.")
         if self.on == CPU and (self.gpus or 1) > 1:
             raise UserError("this machine counts as one device: leave --gpus out, or name another --on.")
+        if self.on == CPU and self.dollars is not None and self.price is None:
+            raise UserError("this machine has no price: say --price, in dollars an hour, or give another budget.")
 
     def chosen_law(self) -> Law:
         """The law that the plan follows. Raises UserError for an unknown one."""
@@ -58,11 +60,7 @@ class Request:
         return find_law(self.law or DEFAULT)
 
     def compute(self, hardware: Hardware) -> float:
-        """The budget in FLOPs of training.
-
-        Raises:
-            UserError: for dollars on what has no price.
-        """
+        """The budget in FLOPs of training."""
         if self.flops is not None:
             return self.flops
         return 3600 * self.rate(hardware) * self._device_hours(hardware)
@@ -81,9 +79,8 @@ class Request:
         if self.hours is not None:
             return self.hours * (self.gpus or 1)
         price = self.price_on(hardware)
-        if price is None:
-            raise UserError(f"{hardware.name} has no price: say --price, in dollars an hour, or give another budget.")
         assert self.dollars is not None
+        assert price is not None
         return self.dollars / price
 
 

@@ -8,9 +8,9 @@ from cygnet.recipe.planner.batches import (
     step_law_batch,
     step_law_rate,
 )
-from cygnet.recipe.planner.hardware import CPU
+from cygnet.recipe.planner.hardware import CPU, RECIPE
 from cygnet.recipe.planner.memory import Held, optimizer_bytes, row_activations, rows_that_fit
-from cygnet.recipe.planner.plan import RECIPE, Plan, fits
+from cygnet.recipe.planner.plan import Plan, fits
 from cygnet.recipe.planner.published import Comparison, Figure, Row
 from cygnet.recipe.planner.shape import layer_matrices, on_the_dial
 from cygnet.recipe.planner.words import amount, columns, flops, money, wall_time
