@@ -6,6 +6,7 @@ Nothing in the model knows of this. Sharded parameters are DTensors: each proces
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from types import MethodType
 from typing import Any, TypeVar
 
 import torch
@@ -36,8 +37,9 @@ def spread(model: nn.Module, work: Work) -> None:
     mesh = init_device_mesh(torch.device(work.world.device).type, (work.world.size,))
     for module in [*layers, model]:
         fully_shard(module, mesh=mesh)
-    if hasattr(model, "features"):  # the stages go through it, not through `forward`
+    if hasattr(model, "features"):  # language models are entered there, not through `forward`
         register_fsdp_forward_method(model, "features")
+        _enter_once(model)
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter], world: World) -> None:
@@ -157,6 +159,13 @@ def _recomputed(forward: Callable[..., Tensor], *inputs: Any) -> Tensor:
     if not torch.is_grad_enabled():
         return forward(*inputs)
     return torch.as_tensor(checkpoint(forward, *inputs, use_reentrant=False))
+
+
+def _enter_once(model: nn.Module) -> None:
+    """While in `forward`, `features` is what it was: FSDP would take its end for the end of the model and shard it."""
+    entrance, inner = model.features, MethodType(type(model).features, model)  # type: ignore[attr-defined]
+    model.register_forward_pre_hook(lambda *_: setattr(model, "features", inner))
+    model.register_forward_hook(lambda *_: setattr(model, "features", entrance), always_call=True)
 
 
 def _sharded_modules(model: nn.Module) -> list[Any]:

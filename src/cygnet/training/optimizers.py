@@ -67,7 +67,7 @@ def _orthogonalize_together(stack: Tensor, world: World) -> Tensor:
     if len(own):
         mine[: len(own)] = orthogonalize(own)
     found = mine.new_empty((world.size * each, *stack.shape[1:]))
-    torch.distributed.all_gather_into_tensor(found, mine)
+    torch.distributed.all_gather(list(torch.split(found, each)), mine)
     return found[: len(stack)]
 
 
