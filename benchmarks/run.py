@@ -33,6 +33,7 @@ from cygnet.training.work import Work
 PRECISIONS = ("float32", "bfloat16")
 ROUNDS = 7
 SECONDS = 3.0  # at least, for each measurement
+_DATA = ("conversations", "pages", "corpus", "tokenizer", "tokens")  # steps of a recipe
 
 Batch = Callable[[], float]
 
@@ -56,7 +57,8 @@ def main(arguments: list[str], folder: Path = Path("runs/bench"), rounds: int = 
 def build_data(recipe: Recipe, folder: Path, threads: int) -> None:
     """The recipe's corpus, tokenizer and tokens, unless they are there."""
     with locked(folder):
-        run_steps(recipe_steps(recipe, folder)[:3], folder, title=recipe.name, seed=recipe.seed, threads=threads)
+        steps = [step for step in recipe_steps(recipe, folder) if step.name in _DATA]
+        run_steps(steps, folder, title=recipe.name, seed=recipe.seed, threads=threads)
 
 
 def new_model(recipe: Recipe, tokenizer: Tokenizer, precision: str) -> Transformer:
