@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cygnet.model.attention import additive, attend, by_products
 from cygnet.model.config import ModelConfig
 from cygnet.model.int8 import Int8Linear
 from cygnet.model.rope import RopeScaling
@@ -82,7 +83,7 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, rotation: Rotation | None, mask: Tensor | None, cache: KeyValueCache | None, layer: int
     ) -> Tensor:
-        """[B, T, D] → [B, T, D]. `mask` [B, 1, T, S] is True where a query may look; None means causal.
+        """[B, T, D] → [B, T, D]. `mask` [B, 1, T, S] says where a query may look (see `attend`); None means causal.
 
         Without a rotation the layer does not know positions.
         """
@@ -96,8 +97,7 @@ class Attention(nn.Module):
         if cache is not None:
             k, v = cache.extend(layer, k, v)
             q = q.to(k.dtype)
-        grouped = heads != kv_heads
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
+        mixed = attend(q, k, v, mask)
         return linear(mixed.transpose(1, 2).reshape(rows, length, heads * head_width).to(x.dtype), self.o_proj)
 
 
@@ -192,6 +192,8 @@ class Backbone(nn.Module):
             rotation = cos[: tokens.shape[1]], sin[: tokens.shape[1]]
         else:
             rotation = cos[positions][:, None], sin[positions][:, None]
+        if cache is None and by_products(self.compute_dtype, tokens.device):
+            mask = additive(mask, tokens.shape[1], self.compute_dtype, tokens.device)
         return torch.as_tensor(self.model(tokens, rotation, mask, cache, self.compute_dtype))
 
     def _rotations(self, dtype: torch.dtype) -> Rotation:
