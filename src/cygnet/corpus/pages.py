@@ -20,7 +20,7 @@ def pages_recipe(config: CorpusConfig, evaluation: Mapping[str, Path]) -> Corpus
 
     `evaluation` are the questions that its models will be asked: no text that shares a passage with one is trained on.
     """
-    sources = {name: _BUILT_IN[name] for name in config.sources if name in _BUILT_IN}
+    sources: dict[str, Source] = {name: _BUILT_IN[name] for name in config.sources if name in _BUILT_IN}
     if config.text_folder is not None:
         sources["own"] = TextsSource(kind="texts", path=config.text_folder)
     if not sources:

@@ -25,7 +25,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
     if grouped > 1:
         keys, values = keys.repeat_interleave(grouped, dim=1), values.repeat_interleave(grouped, dim=1)
     scores = (queries * queries.shape[-1] ** -0.5) @ keys.mT + mask
-    return scores.softmax(dim=-1) @ values
+    return torch.as_tensor(scores.softmax(dim=-1) @ values)
 
 
 def by_products(dtype: torch.dtype, device: torch.device) -> bool:
