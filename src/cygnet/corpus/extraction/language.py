@@ -7,7 +7,7 @@ from typing import Any
 
 from cygnet.errors import UserError
 
-CHARACTERS = 4_000  # read of a text: 99.8 % of long pages get the same label as when they are read whole
+CHARACTERS = 4_000  # read of a text: 98 to 99.8 % of long pages, by collection, get the label that all of it gets
 
 
 def identify(text: str, model: Path | None = None) -> tuple[str, float]:
