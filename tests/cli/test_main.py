@@ -29,7 +29,7 @@ def test_every_example_is_a_valid_command_line(verb, monkeypatch: pytest.MonkeyP
     _, example = main._VERBS[verb]
     command, bound, _ = build_app().parse_args(example.split()[1:], exit_on_error=False, print_error=False)
     assert command is verb
-    assert bound.args
+    assert bound.arguments
 
 
 @pytest.mark.parametrize(
