@@ -127,7 +127,6 @@ def cached(ours: Any, its_tokenizer: Any, theirs: Any) -> float:
         ids = torch.tensor([[*prompt, *found.tokens]])
         with torch.no_grad():
             logits = theirs(ids).logits[0, len(prompt) - 1 : -1]
-        logits[:, 0] -= 100.0
         wanted = logits.log_softmax(-1).gather(-1, ids[0, len(prompt) :, None])[:, 0]
         largest = max(largest, difference(wanted, torch.tensor(found.logprobs)))
     return largest
