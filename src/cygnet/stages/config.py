@@ -32,6 +32,9 @@ class PretrainConfig(Settings):
     )
     evaluations: int = Field(8, ge=1, description="times the held-out documents are scored over the run")
     heldout_rows: int = Field(64, ge=1, description="rows of held-out documents scored each time")
+    compile: Literal["long", "never"] = Field(
+        "long", description="whether a training step is compiled: in long runs, where that is repaid, or never"
+    )
 
 
 class ConversationConfig(Settings):

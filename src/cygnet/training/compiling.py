@@ -1,0 +1,54 @@
+"""Compiling what a stage does at every step, where the stage is long enough to repay it."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import torch
+
+# Work, in FLOPs, from which compiling pays: half a minute of it against a minute or more on two cores, or on a GPU
+_REPAID = {"cpu": 1e13, "cuda": 1e17}
+_COMPILERS = ("g++", "c++", "clang++")
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def pays(flops: float, device: torch.device) -> bool:
+    """Whether so much work is worth compiling for. The rule knows no clock, so that a resumed stage does as before."""
+    return flops >= _REPAID.get(device.type, float("inf"))
+
+
+def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """The same function, compiled at its first call for the shapes it then sees; as it is, where that can't be done.
+
+    What is compiled is kept by torch for the next process (TORCHINDUCTOR_CACHE_DIR), which starts in seconds.
+    """
+    import torch._inductor.config as inductor
+
+    if not any(map(shutil.which, _COMPILERS)):
+        print("no C++ compiler is found: training goes on uncompiled, at some two thirds of the speed", file=sys.stderr)
+        return function
+    inductor.compile_threads = 1  # no processes of its own, which Ctrl-C would reach, too
+    quick: Callable[Given, Result] = torch.compile(function, dynamic=False)
+    chosen: list[Callable[Given, Result]] = []
+
+    def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        if not chosen:
+            try:
+                result = quick(*args, **kwargs)
+                chosen.append(quick)
+            except Exception as error:  # noqa: BLE001 - compilers fail in any way, and nothing depends on them
+                print(f"torch can't compile here ({_words(error)}): training goes on uncompiled", file=sys.stderr)
+                chosen.append(function)
+            else:
+                return result
+        return chosen[0](*args, **kwargs)
+
+    return call
+
+
+def _words(error: Exception) -> str:
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first[:120]}"

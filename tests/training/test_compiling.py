@@ -1,0 +1,67 @@
+import shutil
+
+import pytest
+import torch
+
+from cygnet.training import compiling
+from cygnet.training.compiling import compiled, pays
+
+CPU = torch.device("cpu")
+
+
+def twice(x: torch.Tensor) -> torch.Tensor:
+    return 2 * x + 1
+
+
+def test_short_runs_are_not_compiled() -> None:
+    assert not pays(1e11, CPU)
+    assert pays(1e15, CPU)
+    assert not pays(1e15, torch.device("cuda"))
+    assert not pays(1e15, torch.device("meta"))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of itself
+def test_what_is_compiled_gives_the_same_numbers_and_gradients() -> None:
+    x = torch.randn(4, 5, requires_grad=True)
+    quick = compiled(twice)
+    for _ in range(2):
+        torch.testing.assert_close(quick(x), twice(x))
+    quick(x).sum().backward()
+    torch.testing.assert_close(x.grad, torch.full_like(x, 2.0))
+
+
+def test_without_a_compiler_it_is_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compiling, "_COMPILERS", ("no-such-compiler",))
+    assert compiled(twice) is twice
+    assert "no C++ compiler is found: training goes on uncompiled" in capsys.readouterr().err
+
+
+def test_a_compiler_that_fails_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = []
+
+    def failing(function: object, **_: object) -> object:
+        def call(*_: object) -> None:
+            calls.append(1)
+            raise RuntimeError("\nfork failed\nmore")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", failing)
+    monkeypatch.setattr(compiling, "_COMPILERS", ("sh",))
+    quick = compiled(twice)
+    x = torch.ones(2)
+    assert quick(x).tolist() == quick(x).tolist() == [3.0, 3.0]
+    assert len(calls) == 1
+    assert "can't compile here (RuntimeError: fork failed)" in capsys.readouterr().err
+
+
+def test_a_mistake_of_the_caller_is_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    monkeypatch.setattr(compiling, "_COMPILERS", ("sh",))
+    with pytest.raises(TypeError, match="concatenate"):
+        compiled(twice)("text")  # type: ignore[arg-type]
