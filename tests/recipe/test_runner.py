@@ -42,14 +42,14 @@ class Kitchen:
             (folder / "loud.txt").write_text((self.folder / "word.txt").read_text().upper()[:4] + self.marks)
         return {}
 
-    def run(self, seed: int = 1, threads: int = 1) -> list[str]:
+    def run(self, seed: int = 1, threads: int = 1, progress: bool = False) -> list[str]:
         word, shout = self.folder / "word.txt", self.folder / "shout"
         steps = [
             Step("source", (), (word,), {"word": self.word}, self.source),
             Step("shout", (word,), (shout,), {"marks": self.marks}, self.shout),
         ]
         self.calls = []
-        run_steps(steps, self.folder, title="kitchen", seed=seed, threads=threads, progress=False)
+        run_steps(steps, self.folder, title="kitchen", seed=seed, threads=threads, progress=progress)
         return self.calls
 
 
@@ -147,10 +147,45 @@ def test_checkpoints_of_something_else_are_removed(kitchen: Kitchen, capsys: pyt
     assert kitchen.run() == ["source", "shout"]
     assert not (kitchen.folder / "checkpoints/shout/step_7").exists()
     assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n"
-    assert (
-        "shout: its inputs, settings or code changed; its old checkpoints and metrics are removed"
-        in capsys.readouterr().out
-    )
+    said = capsys.readouterr().out
+    assert "shout starts afresh, and the checkpoints of its first 7 updates and its metrics are removed. " in said
+    assert "Changed: what is in word.txt.\n" in said
+
+
+def test_progress_is_never_lost_without_a_word_on_why(kitchen: Kitchen, capsys: pytest.CaptureFixture[str]) -> None:
+    kitchen.fail = True
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.run()
+    (kitchen.folder / "checkpoints/shout/step_120").mkdir()
+    key = kitchen.folder / "checkpoints/shout/key.json"
+    kitchen.marks, kitchen.fail = "??", False
+    before = json.loads(key.read_text())
+    kitchen.run(seed=2)
+    said = capsys.readouterr().out
+    assert "the checkpoints of its first 120 updates and its metrics are removed. " in said
+    assert 'Changed: seed (1 → 2), marks ("!" → "??").\n' in said
+    kitchen.fail = True
+    kitchen.marks = "!"
+    for key_of_old in ({**before, "ingredients": "hash"}, {}):
+        with pytest.raises(KeyboardInterrupt):
+            kitchen.run()
+        write_json(key, key_of_old)
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.run()
+    assert "shout starts afresh, and the checkpoints of its first 1 updates" in capsys.readouterr().out
+
+
+def test_a_finished_step_that_is_done_again_says_why(kitchen: Kitchen, capsys: pytest.CaptureFixture[str]) -> None:
+    kitchen.run(progress=True)
+    assert capsys.readouterr().out == "[1/2] source\n[2/2] shout\n"
+    kitchen.word = "mossy"
+    kitchen.run(progress=True)
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ['[1/2] source, again. Changed: word ("moss" → "mossy")', "[2/2] shout, again"]
+    assert said[2].endswith("Changed: what is in word.txt.")
+    (kitchen.folder / "shout/loud.txt").unlink()
+    kitchen.run(progress=True)
+    assert capsys.readouterr().out == "[2/2] shout, again: what it made is gone or was changed\n"
 
 
 def test_seconds_count_interrupted_attempts(kitchen: Kitchen) -> None:

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 from hypothesis import given
@@ -22,4 +23,4 @@ def test_every_item_is_read_once_in_parts_that_all_processes_have_as_many_of(
     sizes = [sum(map(len, share)) for share in shares]
     assert max(sizes) - min(sizes) <= len(shares[0])
     if rows_at_once and count:  # no more parts than are needed
-        assert len(shares[0]) == -(-(-(-count // size)) // rows_at_once)
+        assert len(shares[0]) == math.ceil(math.ceil(count / size) / rows_at_once)

@@ -66,8 +66,8 @@ def main() -> None:
     """Run the command line of this process and exit."""
     if sys.argv[1:2] and sys.argv[1] in _TRAINS:
         preload()
-    if _rank():
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # the first process tells what all of them do
+    if _rank():  # the first process tells what all of them do
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
     sys.exit(run_command(sys.argv[1:]))
 
 

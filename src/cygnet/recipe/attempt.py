@@ -2,53 +2,51 @@
 
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cygnet.files import read_json, write_json
+from cygnet.recipe.changes import changes
+from cygnet.recipe.lineage import Ingredients
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt under way at a step that will be made of the ingredients with this hash.
-
-    `started` is a time since the epoch; `earlier` the seconds that interrupted attempts took before it.
-    """
+    """An attempt under way at a step. `started` is a time since the epoch; `earlier` the seconds that interrupted
+    attempts took before it."""
 
     checkpoints: Path
     metrics: Path
-    ingredients: str
     started: float
     earlier: float
 
     @classmethod
-    def begin(cls, step: str, folder: Path, ingredients: str, threads: int) -> "Attempt":
-        """Continue the last attempt if it was at the same thing; otherwise remove what it left, saying so.
+    def begin(cls, step: str, folder: Path, ingredients: Ingredients, manner: Mapping[str, Any]) -> "Attempt":
+        """Continue the last attempt if it was at the same thing; otherwise remove what it left, saying what changed.
 
-        Another number of threads is no other thing, but it is said: sums come out in another order.
+        `manner` is how it is carried out, such as the number of threads. Another manner is no other thing, but it is
+        said: sums come out in another order.
         """
         checkpoints, metrics = folder / "checkpoints" / step, folder / "metrics" / f"{step}.jsonl"
         key = checkpoints / "key.json"
         last = read_json(key) if key.exists() else {}
         earlier = 0.0
-        if last.get("ingredients") == ingredients:
+        changed = _changed(last, ingredients)
+        if not changed:
             earlier = last["earlier"] + max(0.0, _last_sign_of_life(checkpoints, metrics) - last["started"])
-            if last["threads"] != threads and any(checkpoints.glob("step_*")):
-                print(
-                    f"{step}: goes on with threads={threads} after threads={last['threads']}: "
-                    "its result will not be the same bit for bit",
-                    flush=True,
-                )
+            if last["manner"] != manner and any(checkpoints.glob("step_*")):
+                print(_otherwise(step, last["manner"], manner), flush=True)
         elif checkpoints.exists() or metrics.exists():
-            print(
-                f"{step}: its inputs, settings or code changed; its old checkpoints and metrics are removed", flush=True
-            )
+            updates = max((int(path.name.removeprefix("step_")) for path in checkpoints.glob("step_*")), default=0)
+            what = f"the checkpoints of its first {updates:,} updates" if updates else "what it had begun"
+            print(f"{step} starts afresh, and {what} and its metrics are removed. Changed: {changed}.", flush=True)
             shutil.rmtree(checkpoints, ignore_errors=True)
             metrics.unlink(missing_ok=True)
-        attempt = cls(checkpoints, metrics, ingredients, started=time.time(), earlier=earlier)
-        write_json(
-            key, {"ingredients": ingredients, "threads": threads, "started": attempt.started, "earlier": earlier}
-        )
+        attempt = cls(checkpoints, metrics, started=time.time(), earlier=earlier)
+        about = {"manner": dict(manner), "started": attempt.started, "earlier": earlier}
+        write_json(key, {"ingredients": asdict(ingredients), **about})
         metrics.parent.mkdir(parents=True, exist_ok=True)
         return attempt
 
@@ -57,6 +55,19 @@ class Attempt:
         if [path.name for path in self.checkpoints.iterdir()] == ["key.json"]:
             shutil.rmtree(self.checkpoints)
         return self.earlier + time.time() - self.started
+
+
+def _changed(last: Mapping[str, Any], ingredients: Ingredients) -> str:
+    """What is other than in the attempt before, in words; empty if nothing is."""
+    if not isinstance(last.get("ingredients"), dict) or "manner" not in last:
+        return "the version of cygnet"
+    return changes(Ingredients(**last["ingredients"]), ingredients)
+
+
+def _otherwise(step: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    other = [key for key in after if before.get(key) != after[key]]
+    now, then = (", ".join(f"{key}={values.get(key)}" for key in other) for values in (after, before))
+    return f"{step}: goes on with {now} after {then}: its result will not be the same bit for bit"
 
 
 def _last_sign_of_life(checkpoints: Path, metrics: Path) -> float:

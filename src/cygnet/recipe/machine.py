@@ -30,6 +30,11 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def cores_each() -> int:
+    """Cores for each of the processes that were started together on this machine."""
+    return max(1, available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

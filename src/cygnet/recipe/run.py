@@ -1,5 +1,6 @@
 """`cygnet run`: a whole recipe in its run folder."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from cygnet.errors import UserError
@@ -7,9 +8,10 @@ from cygnet.files import read_json, write_json
 from cygnet.lock import locked
 from cygnet.recipe.graph import recipe_steps
 from cygnet.recipe.lineage import Lineage
-from cygnet.recipe.machine import available_cores
+from cygnet.recipe.machine import cores_each
 from cygnet.recipe.runner import run_steps
 from cygnet.recipe.schema import Recipe
+from cygnet.training.world import joined
 
 
 def run_recipe(recipe: Recipe, folder: Path, progress: bool = True) -> Lineage:
@@ -19,17 +21,22 @@ def run_recipe(recipe: Recipe, folder: Path, progress: bool = True) -> Lineage:
         UserError: when the folder belongs to another recipe or to the user, another process works in it, or a step
             can't do its work.
     """
-    _refuse_foreign(folder, recipe)
-    with locked(folder):
-        _save(recipe, folder / "recipe.json")
-        return run_steps(
-            recipe_steps(recipe, folder),
-            folder,
-            title=recipe.name,
-            seed=recipe.seed,
-            threads=recipe.threads or available_cores(),
-            progress=progress,
-        )
+    with joined(recipe.training.device) as world:
+        if world.first:
+            _refuse_foreign(folder, recipe)
+        with locked(folder) if world.first else nullcontext():
+            if world.first:
+                _save(recipe, folder / "recipe.json")
+            return run_steps(
+                recipe_steps(recipe, folder),
+                folder,
+                title=recipe.name,
+                seed=recipe.seed,
+                threads=recipe.threads or cores_each(),
+                progress=progress,
+                training=recipe.training,
+                world=world,
+            )
 
 
 def _refuse_foreign(folder: Path, recipe: Recipe) -> None:

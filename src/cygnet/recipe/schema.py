@@ -17,6 +17,7 @@ from cygnet.stages.config import (
     RewardConfig,
     RlConfig,
     SftConfig,
+    TrainingConfig,
 )
 
 
@@ -69,6 +70,7 @@ class Recipe(Section):
     description: str = Field("", description="one line for `cygnet recipe list` and the report")
     seed: int = Field(1, ge=0, description="of everything random")
     threads: int | None = Field(None, ge=1, description="torch threads; all available cores by default")
+    training: TrainingConfig = TrainingConfig()
     corpus: CorpusConfig = CorpusConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     tokens: TokensConfig = TokensConfig()

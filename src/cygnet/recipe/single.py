@@ -1,13 +1,14 @@
 """One stage by itself, on any input: a short run whose working files lie beside what it makes, in `<out>.work/`."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from cygnet.errors import UserError
 from cygnet.lock import locked
 from cygnet.recipe.lineage import Lineage
-from cygnet.recipe.machine import available_cores
+from cygnet.recipe.machine import cores_each
 from cygnet.recipe.runner import Step, run_steps
 from cygnet.recipe.schema import AdaptSettings, Recipe
 from cygnet.recipe.splitting import naming_rows_of, split_step
@@ -22,8 +23,9 @@ from cygnet.recipe.steps import (
     tokenizer_step,
     tokens_step,
 )
-from cygnet.stages.config import AdaptConfig
+from cygnet.stages.config import AdaptConfig, TrainingConfig
 from cygnet.training.work import Work
+from cygnet.training.world import joined
 
 
 def pretrain_alone(texts: Path, tokenizer: Path | None, out: Path, recipe: Recipe) -> dict[str, Any]:
@@ -95,9 +97,17 @@ def rank_alone(
 
 def _run(steps: Sequence[Step], work: Path, settings: Recipe | AdaptSettings) -> dict[str, Any]:
     """Carry the steps out and return the last one's metrics."""
-    threads = settings.threads or available_cores()
-    with locked(work):
-        lineage = run_steps(steps, work, title=steps[-1].name, seed=settings.seed, threads=threads)
+    training = settings.training if isinstance(settings, Recipe) else TrainingConfig()
+    with joined(training.device) as world, locked(work) if world.first else nullcontext():
+        lineage = run_steps(
+            steps,
+            work,
+            title=steps[-1].name,
+            seed=settings.seed,
+            threads=settings.threads or cores_each(),
+            training=training,
+            world=world,
+        )
     return lineage.records[steps[-1].name].metrics
 
 

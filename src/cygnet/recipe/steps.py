@@ -114,9 +114,11 @@ def pretrain_step(config: PretrainConfig, tokens: Path, tokenizer: Path, out: Pa
         from cygnet.stages.pretrain import heldout_bytes, pretrain
 
         metrics = pretrain(tokens, tokenizer, out, config, work)
+        if not work.world.first:
+            return {}
         return {**metrics, "xz_bits_per_byte": xz_bits_per_byte(heldout_bytes(tokens, tokenizer))}
 
-    return Step("pretrain", (tokens, tokenizer), (out,), _json(config), action)
+    return Step("pretrain", (tokens, tokenizer), (out,), _json(config), action, together=True)
 
 
 def conversations_step(config: ConversationConfig, out: Path) -> Step:
@@ -138,7 +140,7 @@ def sft_step(config: SftConfig, base: Path, conversations: Path, out: Path) -> S
 
         return sft(base, conversations, out, config, work)
 
-    return Step("sft", (base, conversations), (out,), _json(config), action)
+    return Step("sft", (base, conversations), (out,), _json(config), action, together=True)
 
 
 def adapt_step(config: AdaptConfig, base: Path, examples: Path, out: Path) -> Step:
@@ -173,7 +175,7 @@ def reward_step(config: RewardConfig, sft: Path, comparisons: Path, out: Path) -
 
         return train_reward(sft, comparisons, out, config, work)
 
-    return Step("reward", (sft, comparisons), (out,), _json(config), action)
+    return Step("reward", (sft, comparisons), (out,), _json(config), action, together=True)
 
 
 def rl_step(config: RlConfig, sft: Path, reward: Path, prompts: Path, heldout: Path, out: Path) -> Step:

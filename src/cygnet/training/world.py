@@ -91,7 +91,7 @@ def joined(device: str = "cpu", patience: timedelta = _PATIENCE) -> Iterator[Wor
     """
     size = launched()
     if size == 1:
-        yield World(device=device)
+        yield World(device=_gpu(0) if device == "cuda" else device)
         return
     rank, local_rank = _places(size)
     import torch
