@@ -91,8 +91,9 @@ def test_a_language_model_folder_embeds_the_mean_of_its_states(build, tokenizer,
 
 
 def test_an_embedder_with_an_adapter_is_another_when_its_base_is(build, tokenizer, tmp_path: Path) -> None:
+    from cygnet.model.adapter_folder import save_adapter
     from cygnet.model.folder import save_model
-    from cygnet.model.lora import LoraShape, attach, save_adapter
+    from cygnet.model.lora import LoraShape, attach
 
     names = set()
     for seed in (0, 1):

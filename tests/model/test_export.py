@@ -15,10 +15,11 @@ from transformers import AutoModelForCausalLM
 from cygnet import UserError, load
 from cygnet.files import read_json
 from cygnet.model import peers
+from cygnet.model.adapter_folder import save_adapter
 from cygnet.model.export import export
 from cygnet.model.folder import load_language_model, load_scalar_model, save_model
 from cygnet.model.gguf_vocabulary import PROBES, vocabulary
-from cygnet.model.lora import LoraShape, attach, save_adapter
+from cygnet.model.lora import LoraShape, attach
 from cygnet.model.reading import read
 from cygnet.model.transformer import ScalarModel
 from cygnet.tokens.chat import render_prompt

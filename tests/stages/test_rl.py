@@ -13,6 +13,7 @@ from cygnet.model.folder import load_language_model, load_scalar_model, save_mod
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages.config import RlConfig
 from cygnet.stages.rl import Reinforcement, read_prompts, train_rl
+from cygnet.stages.rl_models import Models
 from cygnet.stages.rollouts import Learner
 from cygnet.tokens.chat import render_prompt
 from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
@@ -30,8 +31,9 @@ def make(inputs: Path, tokenizer: Tokenizer, config: RlConfig) -> Reinforcement:
     policy, _ = load_language_model(inputs / "base")
     reference, _ = load_language_model(inputs / "base")
     reward, _ = load_scalar_model(inputs / "reward")
-    learner = Learner(policy, scalar_from(reward))
-    stage = Reinforcement(learner, reference, reward, Engine(policy, tokenizer), config, seed=2)
+    critic = scalar_from(reward)
+    models = Models(policy, critic, reference, reward, tokenizer, Learner(policy, critic), [], None)
+    stage = Reinforcement(models, Engine(policy, tokenizer), config, seed=2)
     rows = read_prompts(inputs / "prompts.jsonl", tokenizer, 64)
     stage.prompts = [render_prompt(row["prompt"], tokenizer) for row in rows]
     return stage

@@ -1,7 +1,7 @@
 """The shape of a model, and the one dial that sets it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from cygnet.errors import UserError
 from cygnet.model.fields import count, number
@@ -11,6 +11,7 @@ from cygnet.model.rope import RopeScaling, read_rope
 FAMILIES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "smollm3": "SmolLM3"}
 
 FILE = "the model's config.json"
+BasePrecision = Literal["float32", "bfloat16", "int8", "nf4"]  # of a model that stays as it is while an adapter learns
 MOST_LAYERS = 1024
 
 # Fields that would change what is computed, and the values with which they don't.

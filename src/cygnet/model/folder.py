@@ -6,12 +6,15 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_aside, write_json
-from cygnet.model.config import FAMILIES, FILE, ModelConfig
+from cygnet.model.adapter_folder import base_of, is_adapter, is_reward_adapter, load_adapter
+from cygnet.model.clamped import load_clamped
+from cygnet.model.config import FAMILIES, FILE, BasePrecision, ModelConfig
 from cygnet.model.fields import LARGEST, number
-from cygnet.model.lora import base_of, is_adapter, load_adapter, merge
+from cygnet.model.lora import merge
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.model.weights import Model, load_weights
 from cygnet.tokens.tokenizer import Tokenizer
@@ -47,8 +50,40 @@ def load_language_model(folder: Path) -> tuple[Transformer, Tokenizer]:
     return _load(Transformer, shape, folder)
 
 
+def load_clamped_language_model(folder: Path, precision: BasePrecision) -> tuple[Transformer, Tokenizer]:
+    """Open a language model folder such that an adapter can learn on it, and nothing else (see `load_clamped`).
+
+    Raises UserError for an adapter's folder, and when a file is missing, damaged or of another kind.
+    """
+    if is_adapter(folder):
+        raise UserError(
+            f"{folder} is an adapter itself. Adapt its base, or merge the two: cygnet export {folder} --to hf --out ..."
+        )
+    _, shape = _read_config(folder, _LANGUAGE, "a language model")
+    return _load(Transformer, shape, folder, precision)
+
+
+def load_clamped_scalar_model(folder: Path, precision: BasePrecision) -> ScalarModel:
+    """Open a reward model folder, or an adapter's, which is not merged: nothing of either learns any more.
+
+    Raises UserError when a file is missing, damaged or of another kind.
+    """
+    if is_adapter(folder):
+        language_model, _ = load_clamped_language_model(base_of(folder), precision)
+        model = scalar_on(language_model)
+        load_adapter(folder, model)
+        model.requires_grad_(False)
+        return model
+    config, shape = _read_config(folder, _SCALAR, "a reward model")
+    model, _ = _load(ScalarModel, shape, folder, precision)
+    _read_scores(model, config)
+    return model
+
+
 def load_model(folder: Path) -> tuple[Transformer | ScalarModel, Tokenizer]:
     """Open a language model folder, an adapter's or a reward model's. Raises UserError as the others do."""
+    if is_adapter(folder):
+        return load_scalar_model(folder) if is_reward_adapter(folder) else load_language_model(folder)
     path = folder / "config.json"
     config = read_json(path) if path.is_file() else None
     named = config.get("architectures") if isinstance(config, dict) else None
@@ -57,11 +92,19 @@ def load_model(folder: Path) -> tuple[Transformer | ScalarModel, Tokenizer]:
 
 
 def load_scalar_model(folder: Path) -> tuple[ScalarModel, Tokenizer]:
-    """Open a reward model folder. Raises UserError when a file is missing, damaged or of another kind."""
+    """Open a reward model folder, or an adapter's: then its base, with the adapter merged into it.
+
+    Raises UserError when a file is missing, damaged or of another kind.
+    """
+    if is_adapter(folder):
+        language_model, tokenizer = load_language_model(base_of(folder))
+        model = scalar_on(language_model)
+        load_adapter(folder, model)
+        merge(model)
+        return model, tokenizer
     config, shape = _read_config(folder, _SCALAR, "a reward model")
     model, tokenizer = _load(ScalarModel, shape, folder)
-    fields = {"reward_mean": 0.0, "reward_scale": 1.0} | config
-    model.mean, model.scale = number(fields, "reward_mean", FILE, -LARGEST), number(fields, "reward_scale", FILE)
+    _read_scores(model, config)
     return model, tokenizer
 
 
@@ -74,6 +117,21 @@ def scalar_from(model: Transformer | ScalarModel) -> ScalarModel:
     if isinstance(model, ScalarModel):
         scalar.mean, scalar.scale = model.mean, model.scale
     return scalar
+
+
+def scalar_on(model: Transformer) -> ScalarModel:
+    """A scalar model on the trunk of another, which it shares; its head is drawn anew."""
+    with torch.device("meta"):
+        scalar = ScalarModel(model.config)
+    scalar.model, scalar.compute_dtype = model.model, model.compute_dtype
+    scalar.score = nn.Linear(model.config.width, 1, bias=False)
+    nn.init.normal_(scalar.score.weight, std=(model.config.width + 1) ** -0.5)
+    return scalar
+
+
+def _read_scores(model: ScalarModel, config: dict[str, Any]) -> None:
+    fields = {"reward_mean": 0.0, "reward_scale": 1.0} | config
+    model.mean, model.scale = number(fields, "reward_mean", FILE, -LARGEST), number(fields, "reward_scale", FILE)
 
 
 def _ids(tokenizer: Tokenizer) -> dict[str, Any]:
@@ -115,9 +173,12 @@ def _read_config(folder: Path, kind: str, words: str) -> tuple[dict[str, Any], M
     return config, shape
 
 
-def _load(kind: type[Model], shape: ModelConfig, folder: Path) -> tuple[Model, Tokenizer]:
+def _load(
+    kind: type[Model], shape: ModelConfig, folder: Path, clamped: BasePrecision | None = None
+) -> tuple[Model, Tokenizer]:
     tokenizer = Tokenizer.load(folder)
     # Models from elsewhere may have more rows than tokens, to make their number round.
     if tokenizer.vocab_size > shape.vocab_size or (tokenizer.is_own and tokenizer.vocab_size != shape.vocab_size):
         raise UserError(f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens but the model {shape.vocab_size}.")
-    return load_weights(kind, shape, folder), tokenizer
+    model = load_clamped(kind, shape, folder, clamped) if clamped else load_weights(kind, shape, folder)
+    return model, tokenizer

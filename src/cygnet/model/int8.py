@@ -7,6 +7,8 @@ activations too: here they stay bfloat16. The products are torch's.
 import torch
 from torch import Tensor, nn
 
+from cygnet.model.frozen import packed_product
+
 
 class Int8Linear(nn.Module):
     """A linear layer [..., columns] → [..., rows] that can't be trained any more."""
@@ -16,14 +18,21 @@ class Int8Linear(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         super().__init__()
+        self.out_features, self.in_features = weight.shape
         scale = weight.abs().amax(dim=1).clamp(min=1e-12).float() / 127
         self.register_buffer("weight", (weight.float() / scale[:, None]).round().to(torch.int8))
         self.register_buffer("scale", scale.bfloat16())
         self.bias = bias
 
+    def dense(self, dtype: torch.dtype) -> Tensor:
+        """The matrix [rows, columns]."""
+        return self.weight.to(dtype) * self.scale.to(dtype)[:, None]
+
     def product(self, x: Tensor) -> Tensor:
-        """x · Wᵀ + b in bfloat16."""
-        flat = x.reshape(-1, x.shape[-1]).bfloat16().contiguous()
+        """x · Wᵀ + b in `x`'s dtype."""
+        if x.dtype != torch.bfloat16 or (torch.is_grad_enabled() and x.requires_grad):
+            return packed_product(x, self, self.bias)
+        flat = x.reshape(-1, x.shape[-1]).contiguous()
         found = torch._weight_int8pack_mm(flat, self.weight, self.scale).view(*x.shape[:-1], -1)  # noqa: SLF001 - torch has no public name for it
         return found if self.bias is None else found + self.bias.to(found.dtype)
 

@@ -1,49 +1,25 @@
 """Low-rank adapters (LoRA, Hu et al. 2021, arXiv 2106.09685): W becomes W + alpha/rank · B·A, of which A and B learn.
 
-An adapter folder is peft's: adapter_config.json and adapter_model.safetensors; peft and transformers open it as it is.
+W itself is not changed, so it may be packed in few bits, and several adapters may share it.
 """
 
-import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized, register_parametrization, remove_parametrizations
 
 from cygnet.errors import UserError
-from cygnet.files import read_json, write_aside, write_json
-from cygnet.model.fields import count, number
-from cygnet.model.transformer import Backbone
-from cygnet.model.weights import read_tensors, weights_hash
+from cygnet.model.int8 import Int8Linear
+from cygnet.model.nf4 import Nf4Linear
+from cygnet.model.transformer import Backbone, ScalarModel, linear
 
-_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-_TENSOR = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
-_MOST_RANK = 2**14  # that of a whole matrix of the largest models
-_BASE = "base_sha256"  # in the metadata of the tensors: of the base's weights
-
-# Settings of peft's that would change what is computed, and the values with which they don't.
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "peft_type": ("LORA",),
-    "bias": ("none",),
-    "fan_in_fan_out": (False,),
-    "init_lora_weights": (True, False, "gaussian"),  # others change the base too
-    "use_rslora": (False,),
-    "use_dora": (False,),
-    "use_qalora": (False,),
-    "lora_bias": (False,),
-    "rank_pattern": ({},),
-    "alpha_pattern": ({},),
-    "modules_to_save": ([],),
-    "layer_replication": ([],),
-    "alora_invocation_tokens": ([],),
-    "target_parameters": ([],),
-    "trainable_token_indices": ([], {}),
-}
+HEAD = "score"
+Base = nn.Linear | Int8Linear | Nf4Linear
+Model = TypeVar("Model", bound=Backbone)
 
 
 @dataclass(frozen=True)
@@ -56,30 +32,59 @@ class LoraShape:
 
 
 class LowRank(nn.Module):
-    """A parametrization of one [rows, columns] matrix. B starts at zero, so that nothing changes at first."""
+    """The change to one layer. B starts at zero, so that nothing changes at first."""
 
-    def __init__(self, weight: Tensor, shape: LoraShape, generator: torch.Generator | None = None) -> None:
+    def __init__(self, layer: "Base | Adapted", shape: LoraShape, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        rows, columns = weight.shape
-        self.lora_A = nn.Parameter(torch.empty(shape.rank, columns))
-        self.lora_B = nn.Parameter(torch.zeros(rows, shape.rank))
+        self.lora_A = nn.Parameter(torch.empty(shape.rank, layer.in_features))
+        self.lora_B = nn.Parameter(torch.zeros(layer.out_features, shape.rank))
         self.scale = shape.alpha / shape.rank
         nn.init.kaiming_uniform_(self.lora_A, a=5**0.5, generator=generator)
-        self.to(weight.device)
+        self.to(next(iter(layer.state_dict().values())).device)
 
-    def forward(self, weight: Tensor) -> Tensor:
-        """W + scale · B·A."""
-        return torch.addmm(weight, self.lora_B, self.lora_A, alpha=self.scale)
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., columns] → [..., rows], in `x`'s dtype: scale · B·A·x."""
+        return F.linear(F.linear(x, self.lora_A.to(x.dtype)) * self.scale, self.lora_B.to(x.dtype))
+
+
+class Adapted(nn.Module):
+    """A layer that stays as it is, and beside it its change."""
+
+    def __init__(self, base: "Base | Adapted", change: LowRank) -> None:
+        super().__init__()
+        self.base, self.change = base, change
+        self.out_features: int = base.out_features
+        self.in_features: int = base.in_features
+
+    def product(self, x: Tensor) -> Tensor:
+        """(W + scale · B·A) · x, without making that matrix."""
+        return torch.as_tensor(linear(x, self.base) + self.change(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer's output."""
+        return self.product(x)
+
+    @torch.no_grad()
+    def merged(self) -> nn.Linear:
+        """One layer that does the same."""
+        layer = nn.Linear(self.in_features, self.out_features, bias=False, device="meta")
+        base = self.base.merged() if isinstance(self.base, Adapted) else self.base
+        dense, bias = base.weight.float() if isinstance(base, nn.Linear) else base.dense(torch.float32), base.bias
+        layer.weight = nn.Parameter(torch.addmm(dense, self.change.lora_B, self.change.lora_A, alpha=self.change.scale))
+        if bias is not None:
+            layer.bias = nn.Parameter(bias.detach().clone())
+        return layer
 
 
 class Adapter(nn.Module):
-    """The changes to a model's matrices, by the names of their layers; a module of its own, which does not hold the
-    model: training it, and saving its state, leaves the model out."""
+    """The changes to a model's layers, by the layers' names, and the head of a scalar model; a module of its own, which
+    does not hold the model: training it, and saving its state, leaves the model out."""
 
-    def __init__(self, shape: LoraShape, changes: Mapping[str, LowRank]) -> None:
+    def __init__(self, shape: LoraShape, changes: Mapping[str, LowRank], head: nn.Linear | None) -> None:
         super().__init__()
         self.shape, self.names = shape, tuple(changes)
         self.changes = nn.ModuleList(changes.values())
+        self.head = head
 
     @property
     def size(self) -> int:
@@ -87,131 +92,63 @@ class Adapter(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def tensors(self) -> dict[str, Tensor]:
-        """A and B of every layer under peft's names."""
-        return {
-            f"base_model.model.{name}.{part}.weight": tensor.detach().contiguous()
+        """A and B of every layer, and the head, under peft's names."""
+        found: dict[str, Tensor] = {
+            f"base_model.model.{name}.{part}.weight": tensor
             for name, change in zip(self.names, self.changes, strict=True)
             for part, tensor in change.named_parameters()
         }
+        if self.head is not None:
+            found[f"base_model.model.{HEAD}.weight"] = self.head.weight
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
 
 
 def attach(model: Backbone, shape: LoraShape, seed: int = 0) -> Adapter:
-    """Freeze a model and put new changes on its target layers. The seed draws A.
+    """Freeze a model and put new changes on its target layers; a scalar model's head learns too, from where it is.
 
-    Raises UserError when the model has no layer of some target's name.
+    The seed draws A. Raises UserError when the model has no layer of some target's name.
     """
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear)}
-    chosen = {name: layer for name, layer in layers.items() if _last(name) in shape.targets}
-    if missing := set(shape.targets) - set(map(_last, chosen)):
-        known = ", ".join(sorted(set(map(_last, layers))))
+    layers = layers_of(model)
+    chosen = {name: layer for name, layer in layers.items() if last_name(name) in shape.targets}
+    if missing := set(shape.targets) - set(map(last_name, chosen)):
+        known = ", ".join(sorted(set(map(last_name, layers))))
         raise UserError(f"the model has no layers called {', '.join(sorted(missing))}; it has {known}.")
     generator = torch.Generator().manual_seed(seed)
-    changes = {name: LowRank(layer.weight, shape, generator) for name, layer in chosen.items()}
-    return _put_on(model, shape, changes)
+    changes = {name: LowRank(layer, shape, generator) for name, layer in chosen.items()}
+    return put_on(model, shape, changes)
+
+
+def twin(model: Model) -> Model:
+    """Another model on the same tensors: what is attached to one does not change the other."""
+    shared: dict[int, Any] = {id(tensor): tensor for tensor in [*model.parameters(), *model.buffers()]}
+    return deepcopy(model, shared)
 
 
 def merge(model: Backbone) -> None:
     """Write all attached changes into the weights. The model is then like any other, and all of it can learn."""
-    for layer in list(model.modules()):
-        if is_parametrized(layer, "weight"):
-            remove_parametrizations(layer, "weight", leave_parametrized=True)
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, Adapted):
+            model.set_submodule(name, layer.merged())
     model.requires_grad_(True)
 
 
-def save_adapter(folder: Path, adapter: Adapter, base: Path) -> None:
-    """Write a folder that peft opens on top of the model folder `base`, complete or not at all."""
-    config = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": str(base.resolve()),
-        "r": adapter.shape.rank,
-        "lora_alpha": adapter.shape.alpha,
-        "target_modules": sorted(adapter.shape.targets),
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "fan_in_fan_out": False,
-        "inference_mode": True,
-    }
-    with write_aside(folder) as temporary:
-        temporary.mkdir(parents=True)
-        write_json(temporary / _CONFIG, config)
-        # One entry: safetensors writes several in an order that differs from time to time.
-        save_file(adapter.tensors(), temporary / _WEIGHTS, metadata={_BASE: weights_hash(base)})
-
-
-def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds an adapter, and no model."""
-    return (folder / _CONFIG).is_file() and not (folder / "config.json").is_file()
-
-
-def base_of(folder: Path) -> Path:
-    """The model folder that an adapter was made for. Raises UserError when it is not there, or another by now."""
-    base = _read_config(folder).get("base_model_name_or_path")
-    if not isinstance(base, str) or not (Path(base).expanduser() / "config.json").is_file():
-        raise UserError(
-            f"{folder} adapts the model {base}, which is no model folder on this machine. "
-            f"Bring it here and write its folder into {folder / _CONFIG} (base_model_name_or_path)."
-        )
-    read_tensors(folder / _WEIGHTS)  # damaged ones are told before they are asked for their base
-    with safe_open(folder / _WEIGHTS, framework="pt") as file:
-        expected = (file.metadata() or {}).get(_BASE)  # peft tells nothing about it
-    found = Path(base).expanduser()
-    if expected and weights_hash(found) != expected:
-        raise UserError(f"{folder} adapts {base}, whose weights are others by now. Adapt it again.")
-    return found
-
-
-def load_adapter(folder: Path, model: Backbone) -> Adapter:
-    """Attach a saved adapter to its base, by peft or by us. Everything else of the model is frozen.
-
-    Raises UserError when it is damaged, doesn't fit the model, or says what can't be represented.
-    """
-    config, tensors = _read_config(folder), read_tensors(folder / _WEIGHTS)
-    names: dict[str, None] = {}
-    for key in tensors:
-        found = _TENSOR.fullmatch(key)
-        if not found:
-            raise UserError(f"{folder / _WEIGHTS} has {key}, which is not known here.")
-        names[found[1]] = None
-    shape = LoraShape(config["r"], config["lora_alpha"], tuple(sorted(set(map(_last, names)))))
-    changes = {name: _read_change(folder, name, model, shape, tensors) for name in names}
-    return _put_on(model, shape, changes)
-
-
-def _put_on(model: Backbone, shape: LoraShape, changes: Mapping[str, LowRank]) -> Adapter:
+def put_on(model: Backbone, shape: LoraShape, changes: Mapping[str, LowRank]) -> Adapter:
+    """Freeze a model and put these changes on the layers of their names."""
+    layers = layers_of(model)
     model.requires_grad_(False)
     for name, change in changes.items():
-        register_parametrization(model.get_submodule(name), "weight", change)
-    return Adapter(shape, changes)
+        model.set_submodule(name, Adapted(layers[name], change))
+    if isinstance(model, ScalarModel):
+        model.score = deepcopy(model.score).requires_grad_(True)  # its own, whoever shares the rest
+    return Adapter(shape, changes, model.score if isinstance(model, ScalarModel) else None)
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    """adapter_config.json, checked. Raises UserError for what is missing or can't be represented."""
-    config = read_json(folder / _CONFIG)
-    if not isinstance(config, dict):
-        raise UserError(f"{folder / _CONFIG} does not describe an adapter.")
-    for name, neutral in _NEUTRAL.items():
-        if config.get(name) is not None and config[name] not in neutral:
-            raise UserError(f"{folder / _CONFIG} sets {name}, which can't be represented here: {config[name]!r}.")
-    said = {"r": None, "lora_alpha": None} | config
-    count(said, "r", str(folder / _CONFIG), _MOST_RANK)
-    number(said, "lora_alpha", str(folder / _CONFIG))
-    return config
+def layers_of(model: Backbone) -> dict[str, Base | Adapted]:
+    """All layers that can be adapted, by name; one that is adapted already can be adapted on top of that."""
+    found = {name: layer for name, layer in model.named_modules() if isinstance(layer, Base | Adapted)}
+    return {name: layer for name, layer in found.items() if last_name(name) not in ("base", HEAD)}
 
 
-def _read_change(folder: Path, name: str, model: Backbone, shape: LoraShape, tensors: Mapping[str, Tensor]) -> LowRank:
-    layer = dict(model.named_modules()).get(name)
-    if not isinstance(layer, nn.Linear):
-        raise UserError(f"{folder} adapts {name}, which the model does not have: it is not the adapter's base.")
-    change = LowRank(layer.weight, shape)
-    for part, parameter in change.named_parameters():
-        tensor = tensors.get(f"base_model.model.{name}.{part}.weight")
-        if tensor is None or tensor.shape != parameter.shape:
-            has = "is missing" if tensor is None else f"has the shape {list(tensor.shape)}"
-            raise UserError(f"{folder / _WEIGHTS}: {name}.{part} {has}, expected {list(parameter.shape)}.")
-        parameter.data.copy_(tensor)
-    return change
-
-
-def _last(name: str) -> str:
+def last_name(name: str) -> str:
+    """What a layer is called within its part of the model."""
     return name.rpartition(".")[2]

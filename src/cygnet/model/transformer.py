@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from cygnet.model.attention import additive, attend, by_products
 from cygnet.model.config import ModelConfig
-from cygnet.model.int8 import Int8Linear
 from cygnet.model.rope import RopeScaling
 
 # Start of the QK-norm gains: with heads of 32, gains of 1 bound attention logits by 5.7, too soft to look one token up
@@ -37,18 +36,19 @@ class KeyValueCache(Protocol):
         ...
 
 
-def linear(x: Tensor, *layers: nn.Linear | Int8Linear) -> Tensor:
+def linear(x: Tensor, *layers: nn.Module) -> Tensor:
     """Apply layers side by side, in `x`'s dtype; master weights stay float32. All of them have a bias, or none.
 
-    In training that is one matrix product. In decoding, where weights are read for a few tokens only, putting them
-    together would cost more than that saves.
+    In training that is one matrix product, unless they are packed or have adapters. In decoding, where weights are read
+    for a few tokens only, putting them together would cost more than that saves.
     """
-    if len(layers) > 1 and not torch.is_grad_enabled():
+    plain = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    if len(layers) > 1 and (len(plain) < len(layers) or not torch.is_grad_enabled()):
         return torch.cat([linear(x, layer) for layer in layers], dim=-1)
-    if isinstance(layers[0], Int8Linear):
-        return layers[0].product(x)
-    weight = layers[0].weight if len(layers) == 1 else torch.cat([layer.weight for layer in layers])
-    biases: list[Tensor | None] = [layer.bias for layer in layers]
+    if not plain:
+        return torch.as_tensor(layers[0](x))
+    weight = plain[0].weight if len(plain) == 1 else torch.cat([layer.weight for layer in plain])
+    biases: list[Tensor | None] = [layer.bias for layer in plain]
     given = [bias.to(x.dtype) for bias in biases if bias is not None]
     return F.linear(x, weight.to(x.dtype), torch.cat(given) if given else None)
 
@@ -216,9 +216,9 @@ class Transformer(Backbone):
 
     def logits(self, features: Tensor) -> Tensor:
         """[..., D] features → [..., V] float32 logits."""
-        output = self.model.embed_tokens if self.config.tied else self.lm_head
-        if isinstance(output, Int8Linear):
-            return output.product(features).float()
+        output: nn.Module = self.model.embed_tokens if self.config.tied else self.lm_head
+        if not isinstance(output, nn.Linear | nn.Embedding):  # packed, or with an adapter
+            return torch.as_tensor(output.product(features)).float()  # type: ignore[operator]
         return F.linear(features, output.weight.to(features.dtype)).float()
 
     def forward(self, tokens: Tensor, positions: Tensor | None = None, mask: Tensor | None = None) -> Tensor:

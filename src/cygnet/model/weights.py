@@ -1,11 +1,12 @@
 """Tensors of a Hugging Face folder, in one file or in several."""
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -25,12 +26,40 @@ def load_weights(kind: type[Model], config: ModelConfig, folder: Path) -> Model:
     Raises UserError when a file is missing or damaged, or the tensors are not those of the shape.
     """
     tensors = {name: tensor for file in _files(folder) for name, tensor in read_tensors(file).items()}
-    with torch.device("meta"):  # no numbers are drawn only to be written over
-        model = kind(config)
-    _check(model, tensors, folder)
+    model = empty_model(kind, config, tensors, folder)
     model.to_empty(device="cpu")
     model.load_state_dict({name: tensors[name] for name in model.state_dict()})
     return model
+
+
+def empty_model(kind: type[Model], config: ModelConfig, tensors: Mapping[str, Tensor], folder: Path) -> Model:
+    """A model without numbers, whose names and shapes are those of the tensors. Raises UserError if they can't be."""
+    with torch.device("meta"):  # no numbers are drawn only to be written over
+        model = kind(config)
+    _check(model, tensors, folder)
+    return model
+
+
+class StoredTensors(Mapping[str, Tensor]):
+    """The tensors of a folder, each read when it is asked for, so that memory holds only those in use.
+
+    Raises UserError when a file is missing or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files: dict[str, Path] = {}
+        for file in _files(folder):
+            self._files.update(dict.fromkeys(read_names(file), file))
+
+    def __getitem__(self, name: str) -> Tensor:
+        with safe_open(self._files[name], framework="pt") as file:  # anew each time: an open file stays in memory
+            return torch.as_tensor(file.get_tensor(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 def weights_hash(folder: Path) -> str:
@@ -65,7 +94,18 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         raise UserError(f"{file} is damaged: {error}") from error
 
 
-def _check(model: Backbone, tensors: dict[str, Tensor], folder: Path) -> None:
+def read_names(file: Path) -> list[str]:
+    """The names of a safetensors file's tensors. Raises UserError when it is missing or damaged."""
+    if not file.is_file():
+        raise UserError(f"{file} does not exist.")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return list(opened.keys())
+    except SafetensorError as error:
+        raise UserError(f"{file} is damaged: {error}") from error
+
+
+def _check(model: Backbone, tensors: Mapping[str, Tensor], folder: Path) -> None:
     """Every tensor of the model is there, in its shape, and none that would be left out."""
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     wrong = [f"{name} is missing" for name in expected if name not in tensors]
@@ -80,7 +120,7 @@ def _check(model: Backbone, tensors: dict[str, Tensor], folder: Path) -> None:
         raise UserError(f"{folder} holds tensors that don't fit its config.json: {wrong[0]}{more}.")
 
 
-def _is_spare(name: str, tensors: dict[str, Tensor]) -> bool:
+def _is_spare(name: str, tensors: Mapping[str, Tensor]) -> bool:
     """Whether a tensor only repeats what is known: the frequencies of positions, or tied embeddings written twice."""
     if name.endswith("rotary_emb.inv_freq"):
         return True

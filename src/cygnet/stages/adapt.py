@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch.nn.utils import parametrize
 
-from cygnet.errors import UserError
-from cygnet.model.folder import load_language_model
-from cygnet.model.lora import Adapter, LoraShape, attach, is_adapter, save_adapter
+from cygnet.model.adapter_folder import save_adapter
+from cygnet.model.folder import load_clamped_language_model
+from cygnet.model.lora import Adapter, LoraShape, attach
 from cygnet.model.transformer import Transformer
 from cygnet.stages.config import REFERENCE_BATCH, AdaptConfig
 from cygnet.stages.sft import FineTuning
 from cygnet.tokens.packing import Rows, pack
 from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.distribution import spread
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import adamw
@@ -35,11 +35,11 @@ def adapt(base: Path, examples: Path, out: Path, config: AdaptConfig, work: Work
 
     Returns the stage's metrics. Raises UserError for rows that can't be learned, and layers the model doesn't have.
     """
-    if is_adapter(base):
-        raise UserError(f"{base} is an adapter itself. Adapt its base, or merge it into that first.")
-    model, tokenizer = load_language_model(base)
+    model, tokenizer = load_clamped_language_model(base, config.base_precision)
     model.compute_dtype = getattr(torch, config.precision)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    spread(model, work)
+    with torch.device("meta"):
+        parameters = sum(parameter.numel() for parameter in Transformer(model.config).parameters())
     adapter = attach(model, LoraShape(config.rank, config.alpha, config.targets), work.seed)
     train, heldout = examples / "train.jsonl", examples / "validation.jsonl"
     stage = Adapting(model, adapter, tokenizer, train, heldout if heldout.exists() else None, config, work)
@@ -101,8 +101,7 @@ class Adapting(FineTuning):
 
     def evaluate(self, step: int, metrics: Metrics) -> dict[str, Any]:
         """What `FineTuning` measures; the best adapter so far is remembered."""
-        with parametrize.cached():  # the changed weights are computed once, not for every token
-            values = super().evaluate(step, metrics)
+        values = super().evaluate(step, metrics)
         loss = values["heldout_loss"]
         if len(self._heldout) >= _ENOUGH and loss < self._best.get("heldout_loss", math.inf):
             state = {name: tensor.clone() for name, tensor in self._adapter.state_dict().items()}

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cygnet.corpus.config import FAMILIES, Family
+from cygnet.model.config import BasePrecision
 
 # Batches at which the learning rates below are meant; they grow with the root of the actual one, in every stage, and
 # fall with the root of the width, which is 128 there.
@@ -66,6 +67,22 @@ class ConversationConfig(Settings):
     chatty: float = Field(0.1, ge=0, description="share with small talk around the answer")
 
 
+Matrix = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+ATTENTION: tuple[Matrix, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
+class AdapterConfig(Settings):
+    """A low-rank adapter that learns in place of the model; with 4-bit base weights this is QLoRA."""
+
+    rank: int = Field(0, ge=0, description="of the change to each matrix; 0: no adapter, the whole model learns")
+    alpha: float = Field(16.0, gt=0, description="the change counts alpha / rank times")
+    targets: tuple[Matrix, ...] = Field(ATTENTION, min_length=1, description="the matrices of each layer that change")
+    base_precision: BasePrecision = Field(
+        "float32", description="what the model's matrices, which stay as they are, are kept in; nf4 has 4 bits"
+    )
+    lr_factor: float = Field(3.0, gt=0, description="the stage's AdamW rate times this is the adapter's")
+
+
 class SftConfig(Settings):
     """Supervised fine-tuning on the assistant's tokens."""
 
@@ -78,6 +95,7 @@ class SftConfig(Settings):
         "bfloat16", description="dtype of activations; weights stay float32"
     )
     evaluations: int = Field(4, ge=1, description="times held-out loss and accuracy are measured")
+    adapter: AdapterConfig = AdapterConfig()
 
 
 class AdaptConfig(Settings):
@@ -85,8 +103,9 @@ class AdaptConfig(Settings):
 
     rank: int = Field(8, ge=1, description="of the change to each matrix")
     alpha: float = Field(16.0, gt=0, description="the change counts alpha / rank times")
-    targets: tuple[Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], ...] = Field(
-        ("q_proj", "k_proj", "v_proj", "o_proj"), min_length=1, description="the matrices of each layer that change"
+    targets: tuple[Matrix, ...] = Field(ATTENTION, min_length=1, description="the matrices of each layer that change")
+    base_precision: BasePrecision = Field(
+        "float32", description="what the model's matrices, which stay as they are, are kept in; nf4 has 4 bits"
     )
     epochs: float = Field(10.0, gt=0, description="passes over the examples")
     least_updates: int = Field(60, ge=1, description="updates there are at least, however few the examples")
@@ -120,6 +139,7 @@ class RewardConfig(Settings):
     epochs: float = Field(1.0, gt=0, description="passes over the comparisons; more than one overfits")
     lr: float = Field(1e-3, gt=0, description="AdamW's peak learning rate at width 128 and 16 prompts an update")
     warmup: int = Field(10, ge=0, description="updates of linear warm-up")
+    adapter: AdapterConfig = AdapterConfig()
 
 
 class RlConfig(Settings):
@@ -146,6 +166,7 @@ class RlConfig(Settings):
         -2.0, description="reward of an answer that never ends, in place of the reward model's"
     )
     evaluations: int = Field(6, ge=1, description="times the held-out prompts are answered and judged")
+    adapter: AdapterConfig = AdapterConfig()
 
     @model_validator(mode="after")
     def _even(self) -> "RlConfig":

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cygnet.errors import UserError
-from cygnet.model.folder import load_language_model, save_model, scalar_from
+from cygnet.model.adapter_folder import save_adapter
+from cygnet.model.folder import load_language_model, save_model, scalar_from, scalar_on
 from cygnet.model.transformer import ScalarModel
+from cygnet.stages.clamped import adapter_optimizers, open_base, put_adapter
 from cygnet.stages.config import REFERENCE_BATCH, RewardConfig
 from cygnet.stages.intervals import prompt_interval
 from cygnet.stages.ranked_answers import Comparison, read_comparisons
@@ -39,7 +41,7 @@ class ComparisonBatch(NamedTuple):
 
 
 def train_reward(sft: Path, comparisons: Path, out: Path, config: RewardConfig, work: Work) -> dict[str, Any]:
-    """Train a scalar model from `sft` on comparisons/train.jsonl and write it to `out`.
+    """Train a scalar model from `sft` on comparisons/train.jsonl and write it, or an adapter for `sft`, to `out`.
 
     Returns the stage's metrics, in the first process.
     heldout.jsonl gives the accuracy on pairs of answers, with a 95 % interval by bootstrap over prompts. The mean and
@@ -48,10 +50,13 @@ def train_reward(sft: Path, comparisons: Path, out: Path, config: RewardConfig, 
     Raises:
         UserError: for malformed rows, or comparisons in which everything ties.
     """
-    language_model, tokenizer = load_language_model(sft)
+    adapted = config.adapter.rank > 0
+    language_model, tokenizer = open_base(sft, config.adapter, work) if adapted else load_language_model(sft)
     torch.manual_seed(work.seed)
-    model = scalar_from(language_model)
-    spread(model, work)
+    model = scalar_on(language_model) if adapted else scalar_from(language_model)
+    adapter = put_adapter(model, config.adapter, work) if adapted else None
+    if adapter is None:
+        spread(model, work)
     length = model.config.context_length
     train = read_comparisons(comparisons / "train.jsonl", tokenizer, length)
     heldout_path = comparisons / "heldout.jsonl"
@@ -59,13 +64,19 @@ def train_reward(sft: Path, comparisons: Path, out: Path, config: RewardConfig, 
     stage = RewardModeling(model, tokenizer, train, heldout, config, work)
     plan = Plan(stage.steps, "linear", config.warmup, clip=1.0, checkpoint_every=max(20, stage.steps // 5))
     lr = scaled_lr(config.lr, batch=config.prompts_per_step, reference_batch=REFERENCE_BATCH, width=model.config.width)
-    metrics = fit(model, [adamw(model.parameters(), lr)], stage, plan, work)
-    model = whole_model(model, lambda: scalar_from(language_model), work.world)
+    if adapter is not None:
+        metrics = fit(adapter, adapter_optimizers(adapter, lr, config.adapter), stage, plan, work)
+    else:
+        metrics = fit(model, [adamw(model.parameters(), lr)], stage, plan, work)
+        model = whole_model(model, lambda: scalar_from(language_model), work.world)
     if not work.world.first:
         return {}
     scores = torch.cat([score_sequences(model, tokenizer, item.sequences) for item in train[:500]])
     model.mean, model.scale = float(scores.mean()), float(scores.std())
-    save_model(out, model, tokenizer)
+    if adapter is not None:
+        save_adapter(out, adapter, sft, (model.mean, model.scale))
+    else:
+        save_model(out, model, tokenizer)
     last = metrics.history("eval")[-1] if metrics.history("eval") else {}
     return {
         "comparisons": sum(int(better_pairs(item.ranks).sum()) for item in train),

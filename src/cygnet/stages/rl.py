@@ -10,25 +10,21 @@ import torch
 from cygnet.errors import UserError
 from cygnet.files import read_jsonl
 from cygnet.generation import Completion, Engine, Sampling
-from cygnet.model.folder import load_language_model, load_scalar_model, save_model, scalar_from
-from cygnet.model.transformer import ScalarModel, Transformer
+from cygnet.model.adapter_folder import model_folder_of
 from cygnet.stages import ppo
-from cygnet.stages.config import REFERENCE_ROLLOUTS, RlConfig
+from cygnet.stages.config import RlConfig
 from cygnet.stages.intervals import prompt_interval
-from cygnet.stages.rollouts import Experience, Learner, lay_out, rewards_of, token_logprobs, token_values
+from cygnet.stages.rl_models import Models, open_models
+from cygnet.stages.rollouts import Experience, lay_out, rewards_of, token_logprobs, token_values
 from cygnet.tokens.chat import prompt_key, read_messages, render_prompt, response_text
 from cygnet.tokens.tokenizer import Tokenizer, check_same_tokenizer
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import adamw
 from cygnet.training.order import visits
-from cygnet.training.rates import scaled_lr
 from cygnet.training.work import Work
 
 # (row of the prompts file, response, finished) → score from 0 to 1
 Gold = Callable[[dict[str, Any], str, bool], float]
-
-_ADAM_EPS = 1e-5  # as in the PPO implementations that reproduce Ziegler et al. 2019
 
 
 def train_rl(
@@ -41,43 +37,34 @@ def train_rl(
     gold: Gold | None = None,
     heldout: Path | None = None,
 ) -> dict[str, Any]:
-    """Tune `sft` on the prompts of a JSON Lines file and write the policy to `out`. Returns the stage's metrics.
+    """Tune `sft` on the prompts of a JSON Lines file and write the policy, or an adapter for `sft`, to `out`.
+
+    Returns the stage's metrics.
 
     `gold` judges answers to the `heldout` prompts before, during and after; it is only watched, never trained on.
 
     Raises:
         UserError: for malformed rows, prompts as long as the context, or models that don't fit each other.
     """
-    check_same_tokenizer(sft, reward)
-    policy, tokenizer = load_language_model(sft)
-    reference, _ = load_language_model(sft)
-    reward_model, _ = load_scalar_model(reward)
+    check_same_tokenizer(model_folder_of(sft), model_folder_of(reward))
+    models = open_models(sft, reward, config, work)
+    policy, reward_model, tokenizer = models.policy, models.reward_model, models.tokenizer
     if reward_model.config.context_length < policy.config.context_length:
         raise UserError(
             f"{reward} reads {reward_model.config.context_length} tokens, but {sft} may write "
             f"{policy.config.context_length}: it couldn't score the longest answers."
         )
-    learner = Learner(policy, scalar_from(reward_model))
-    stage = Reinforcement(learner, reference, reward_model, Engine(policy, tokenizer), config, work.seed)
+    stage = Reinforcement(models, Engine(policy, tokenizer), config, work.seed)
     context = policy.config.context_length
     stage.prompts = [render_prompt(row["prompt"], tokenizer) for row in read_prompts(prompts, tokenizer, context)]
     if heldout is not None:
         stage.watch(read_prompts(heldout, tokenizer, context), gold)
-    optimizers = [
-        adamw(model.parameters(), _lr(lr, model.config.width, config), eps=_ADAM_EPS)
-        for model, lr in ((learner.policy, config.lr), (learner.critic, config.critic_lr))
-    ]
     per_round = config.minibatches * config.epochs
     plan = Plan(config.iterations * per_round, "linear", clip=1.0, checkpoint_every=5 * per_round, log_every=per_round)
-    metrics = fit(learner, optimizers, stage, plan, work)
-    save_model(out, policy, tokenizer)
+    metrics = fit(models.trained, models.optimizers, stage, plan, work)
+    models.save(out, sft)
     evaluations = metrics.history("eval")
     return {"episodes": config.iterations * config.rollouts, **_before_and_after(evaluations, work.seed)}
-
-
-def _lr(lr: float, width: int, config: RlConfig) -> float:
-    batch = config.rollouts // config.minibatches
-    return scaled_lr(lr, batch=batch, reference_batch=REFERENCE_ROLLOUTS, width=width)
 
 
 class Reinforcement:
@@ -88,15 +75,13 @@ class Reinforcement:
 
     def __init__(
         self,
-        learner: Learner,
-        reference: Transformer,
-        reward_model: ScalarModel,
+        models: Models,
         engine: Engine,
         config: RlConfig,
         seed: int,
     ) -> None:
-        self._policy, self._critic = learner.policy, learner.critic
-        self._reference, self._reward_model, self._engine = reference, reward_model, engine
+        self._policy, self._critic, self._engine = models.policy, models.critic, engine
+        self._reference, self._reward_model = models.reference, models.reward_model
         self._config, self._seed = config, seed
         self._kl_coefficient = config.kl_coefficient
         self._round: list[Experience] = []

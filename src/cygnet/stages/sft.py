@@ -1,6 +1,7 @@
 """Supervised fine-tuning: next-token prediction on the assistant's tokens of packed conversations."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import torch
 
 from cygnet.errors import UserError
 from cygnet.files import read_jsonl
+from cygnet.model.adapter_folder import save_adapter
 from cygnet.model.folder import load_language_model, save_model
 from cygnet.model.transformer import Transformer
 from cygnet.stages.accuracy import task_accuracy
+from cygnet.stages.clamped import adapter_optimizers, open_base, put_adapter
 from cygnet.stages.config import REFERENCE_BATCH, AdaptConfig, SftConfig
 from cygnet.stages.held_out import token_nats
 from cygnet.tokens.chat import Rendered, read_messages, render
@@ -27,7 +30,7 @@ from cygnet.training.work import Work
 
 
 def sft(base: Path, conversations: Path, out: Path, config: SftConfig, work: Work) -> dict[str, Any]:
-    """Fine-tune `base` on conversations/train.jsonl and write the model to `out`.
+    """Fine-tune `base` on conversations/train.jsonl and write the model to `out`, or an adapter for it if one is set.
 
     Returns the stage's metrics, in the first process. validation.jsonl gives the held-out loss, and the accuracy where
     its rows carry exercises.
@@ -35,20 +38,31 @@ def sft(base: Path, conversations: Path, out: Path, config: SftConfig, work: Wor
     Raises:
         UserError: for malformed rows, conversations longer than the context, or ones without the assistant's words.
     """
-    model, tokenizer = load_language_model(base)
+    adapted = config.adapter.rank > 0
+    model, tokenizer = open_base(base, config.adapter, work) if adapted else load_language_model(base)
     model.compute_dtype = getattr(torch, config.precision)
-    spread(model, work)
+    adapter = put_adapter(model, config.adapter, work) if adapted else None
+    if adapter is None:
+        spread(model, work)
     train, heldout = conversations / "train.jsonl", conversations / "validation.jsonl"
     stage = FineTuning(model, tokenizer, train, heldout if heldout.exists() else None, config, work)
     batch = {"batch": config.rows_per_step, "reference_batch": REFERENCE_BATCH}
     other_lr = scaled_lr(config.other_lr, **batch, width=model.config.width)
-    optimizers = muon_and_adamw(model, scaled_lr(config.matrix_lr, **batch), other_lr, work.world)
     plan = Plan(stage.steps, "linear", config.warmup, checkpoint_every=max(20, stage.steps // 10))
-    metrics = fit(model, optimizers, stage, plan, work)
-    model = whole_model(model, lambda: Transformer(model.config), work.world)
+    if adapter is not None:
+        metrics = fit(
+            adapter, adapter_optimizers(adapter, other_lr, config.adapter), stage, replace(plan, clip=1.0), work
+        )
+    else:
+        optimizers = muon_and_adamw(model, scaled_lr(config.matrix_lr, **batch), other_lr, work.world)
+        metrics = fit(model, optimizers, stage, plan, work)
+        model = whole_model(model, lambda: Transformer(model.config), work.world)
     if not work.world.first:
         return {}
-    save_model(out, model, tokenizer)
+    if adapter is not None:
+        save_adapter(out, adapter, base)
+    else:
+        save_model(out, model, tokenizer)
     last = metrics.history("eval")[-1] if metrics.history("eval") else {}
     return {
         "conversations": stage.conversations,
