@@ -14,6 +14,7 @@ they do where they were not.
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -81,7 +82,8 @@ def _run(who: str, data: Path, seed: int, *more: str) -> dict[str, float]:
 
 
 def _clone(folder: Path) -> Path:
-    subprocess.run(["git", "clone", "-q", "--depth=1", NANOGPT, folder / "nanoGPT"], check=True)
+    git = shutil.which("git") or sys.exit("git is needed to clone nanoGPT")
+    subprocess.run([git, "clone", "-q", "--depth=1", NANOGPT, folder / "nanoGPT"], check=True)
     return folder / "nanoGPT"
 
 
