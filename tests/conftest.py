@@ -1,9 +1,12 @@
 """What holds for every test: one thread, and no network. And a tokenizer and models of a few thousand parameters."""
 
+import multiprocessing
+import os
 import random
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,11 @@ import pytest
 import torch
 from hypothesis import settings
 
+from cygnet.errors import UserError
 from cygnet.model.config import ModelConfig
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
+from cygnet.training.world import World, joined
 
 settings.register_profile("cygnet", deadline=None)  # how long an example takes is no part of what holds
 settings.load_profile("cygnet")
@@ -103,3 +108,50 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         paragraphs = (" ".join(rng.choices(words, k=60)) + "." for _ in range(40))
         (folder / f"{number}.txt").write_text("\n\n".join(paragraphs))
     return folder
+
+
+Job = Callable[[World], Any]
+
+
+def _child(rank: int, size: int, port: int, job: Job, patience: float, results: Any) -> None:
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in place.items()})
+    torch.set_num_threads(1)
+    try:
+        with joined(patience=timedelta(seconds=patience)) as world:
+            results.send(job(world))
+    except (UserError, KeyboardInterrupt) as error:
+        results.send(error)
+
+
+@pytest.fixture
+def together() -> Callable[..., list[Any]]:
+    """Calls a function with the world in `size` processes; returns what each returned, or the error it ended with.
+
+    None stands for a process that was killed. Processes are forked, so that torch need not be imported again.
+    """
+
+    def together(size: int, job: Job, patience: float = 60.0) -> list[Any]:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        context = multiprocessing.get_context("fork")
+        pipes = [context.Pipe(duplex=False) for _ in range(size)]
+        processes = [
+            context.Process(target=_child, args=(rank, size, port, job, patience, pipes[rank][1]))
+            for rank in range(size)
+        ]
+        for process in processes:
+            process.start()
+        for _, end in pipes:
+            end.close()
+        results = []
+        for receiver, _ in pipes:
+            try:
+                results.append(receiver.recv())
+            except EOFError:
+                results.append(None)
+        for process in processes:
+            process.join()
+        return results
+
+    return together

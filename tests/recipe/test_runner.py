@@ -12,6 +12,7 @@ from cygnet.recipe.code import code_version
 from cygnet.recipe.lineage import Lineage
 from cygnet.recipe.runner import Step, run_steps
 from cygnet.training.work import Work
+from cygnet.training.world import World
 
 
 class Kitchen:
@@ -225,3 +226,39 @@ def test_a_lineage_that_is_not_ours(kitchen: Kitchen, text: str) -> None:
     (kitchen.folder / "lineage.json").write_text(text)
     with pytest.raises(UserError, match=r"lineage\.json (was not written by this version of cygnet|is not valid JSON)"):
         kitchen.run()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("fails", [False, True])
+def test_one_process_decides_and_all_do_what_is_done_together(together, tmp_path: Path, fails: bool) -> None:
+    folder = tmp_path / "run"
+
+    def job(world: World) -> tuple[list[str], dict[str, Any]]:
+        done: list[str] = []
+
+        def write(name: str, value: float) -> dict[str, Any]:
+            done.append(name)
+            if world.first:
+                write_json(folder / name, value)
+            return {"value": value}
+
+        def last(work: Work) -> dict[str, Any]:
+            if fails:
+                raise UserError("no milk")
+            return write("last", work.world.size)
+
+        steps = [
+            Step("alone", (), (folder / "alone",), {}, lambda work: write("alone", work.world.size)),
+            Step("all", (), (folder / "all",), {}, lambda work: write("all", work.world.sums([2.0])[0]), together=True),
+            Step("last", (), (folder / "last",), {}, last),
+        ]
+        for _ in range(2):  # the second time there is nothing to do
+            lineage = run_steps(steps, folder, title="", seed=1, threads=1, progress=False, world=world)
+        return done, {name: record.metrics["value"] for name, record in lineage.records.items()}
+
+    results = together(2, job)
+    if fails:
+        assert [str(error) for error in results] == ["no milk", "the first process could not go on; it says why."]
+    else:
+        made = {"alone": 1, "all": 4.0, "last": 1}
+        assert results == [(["alone", "all", "last"], made), (["all"], made)]

@@ -19,7 +19,7 @@ from cygnet.errors import UserError
 from cygnet.model.transformer import Transformer
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.training.checkpoint import latest_checkpoint
-from cygnet.training.distribution import full, gathered, spread, whole_model
+from cygnet.training.distribution import full, gathered, shard_like, spread, whole_model
 from cygnet.training.loop import Loss, Plan, fit, update
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import adamw, muon_and_adamw
@@ -220,6 +220,28 @@ def test_moments_are_sharded_with_the_weights(together: Together, build) -> None
     for found in together(2, job):
         assert len(found) > 10
         assert all(found)
+
+
+@pytest.mark.parametrize(("size", "sharding"), [(2, "none"), (4, "none"), (2, "full"), (4, "full")])
+def test_muon_moves_matrices_as_in_one_process(together: Together, build, size: int, sharding: str) -> None:
+    """From the same gradients, two steps, so that the momentum counts too; three matrices of a shape for four ranks."""
+
+    def job(world: World) -> np.ndarray:
+        model = build(depth=3, context_length=32)
+        before = numbers(model)
+        spread(model, work_in(Path("unused"), world, sharding=sharding))
+        optimizer = muon_and_adamw(model, 0.02, 0.01, world)[0]
+        rng = torch.Generator().manual_seed(1)
+        for _ in range(2):
+            for parameter in model.parameters():
+                parameter.grad = shard_like(torch.randn(parameter.shape, generator=rng), parameter)
+            optimizer.step()
+        return numbers(model) - before
+
+    expected = job(World())
+    assert np.linalg.norm(expected) > 0.1
+    for found in together(size, job):
+        np.testing.assert_allclose(found, expected, atol=2e-4)  # of 0.04: the products are in bfloat16
 
 
 def test_what_goes_wrong_goes_wrong_in_all(together: Together, build, tmp_path: Path) -> None:

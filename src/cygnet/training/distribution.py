@@ -3,6 +3,7 @@
 Nothing in the model knows of this. Sharded parameters are DTensors: each process holds some of their rows.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -37,6 +38,8 @@ def spread(model: nn.Module, work: Work) -> None:
     mesh = init_device_mesh(torch.device(work.world.device).type, (work.world.size,))
     for module in [*layers, model]:
         fully_shard(module, mesh=mesh)
+    # nothing here changes an output in place, which is what it warns of
+    warnings.filterwarnings("ignore", message=r"FSDP2-wrapped module .* returned a view tensor")
     if hasattr(model, "features"):  # language models are entered there, not through `forward`
         register_fsdp_forward_method(model, "features")
         _enter_once(model)
