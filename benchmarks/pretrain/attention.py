@@ -39,14 +39,14 @@ def compare(shape: tuple[int, int, int, int], dtype: torch.dtype, rounds: int) -
     mask = ((owner[:, :, None] == owner[:, None, :]) & earlier)[:, None]
     added = additive(mask, length, dtype, q.device)
     gradient = torch.randn(rows, heads, length, width, dtype=dtype)
-    exact = attend(q.double(), k.double(), v.double(), mask)
+    exact = attend(q.double(), k.double(), v.double(), mask).detach()
     ways = {"fused": lambda: attend(q, k, v, mask), "products": lambda: attend(q, k, v, added)}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
             seconds[name].append(timed(way, gradient))
     fused, products = (statistics.median(found) * 1e3 for found in seconds.values())
-    off = [float((way().double() - exact).abs().mean() / exact.abs().mean()) for way in ways.values()]
+    off = [float((way().detach().double() - exact).abs().mean() / exact.abs().mean()) for way in ways.values()]
     what = f"{str(dtype).removeprefix('torch.'):9} {rows:3} x {length:4}, {heads} heads of {width}"
     print(
         f"{what}: fused {fused:6.1f} ms, products {products:6.1f} ms ({fused / products:.1f} times as fast); "
