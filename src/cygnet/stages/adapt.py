@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from cygnet.model.adapter_folder import save_adapter
 from cygnet.model.folder import load_clamped_language_model
@@ -17,7 +16,7 @@ from cygnet.stages.sft import FineTuning
 from cygnet.tokens.packing import Rows, pack
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.distribution import spread
-from cygnet.training.loop import Loss, Plan, fit
+from cygnet.training.loop import Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import adamw
 from cygnet.training.rates import scaled_lr
@@ -91,13 +90,6 @@ class Adapting(FineTuning):
             for whole in super().micro_batches(step)
             for part in zip(*(torch.split(tensor, together) for tensor in whole), strict=True)
         ]
-
-    def loss(self, batch: Rows) -> Loss:
-        """Cross-entropy in nats over what is learned; of the rest no logits are made, as vocabularies may be large."""
-        learned = batch.weights > 0
-        features = self._model.features(batch.tokens, batch.positions, batch.mask)[learned]
-        nats = F.cross_entropy(self._model.logits(features), batch.targets[learned], reduction="sum")
-        return Loss(nats, float(learned.sum()), {})
 
     def evaluate(self, step: int, metrics: Metrics) -> dict[str, Any]:
         """What `FineTuning` measures; the best adapter so far is remembered."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cygnet.generation import Completion
 from cygnet.model.transformer import ScalarModel, Transformer
+from cygnet.stages.predictions import logprobs_and_entropy
 from cygnet.stages.reward import score_sequences
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
@@ -68,10 +69,10 @@ def lay_out(prompts: Sequence[list[int]], completions: Sequence[Completion], row
 def token_logprobs(model: Transformer, answers: Answers) -> tuple[Tensor, Tensor]:
     """[N, A] log-probabilities of the answer tokens under `model`, and [N, A] entropies of its predictions, in nats."""
     features = model.features(answers.rows.tokens, answers.rows.positions, answers.rows.mask).flatten(0, 1)
-    logits = torch.log_softmax(model.logits(features[answers.place]), dim=-1)
-    targets = answers.rows.targets.flatten()[answers.place]
-    entropy = -(logits.detach().exp() * logits.detach()).sum(dim=-1)
-    return logits.gather(-1, targets[..., None])[..., 0] * answers.sampled, entropy * answers.sampled
+    places = answers.place.flatten()
+    found = logprobs_and_entropy(model, features[places], answers.rows.targets.flatten()[places])
+    logprobs, entropy = (values.view_as(answers.place) * answers.sampled for values in found)
+    return logprobs, entropy
 
 
 def token_values(critic: ScalarModel, answers: Answers) -> Tensor:

@@ -15,7 +15,7 @@ from cygnet.model.transformer import Transformer
 from cygnet.stages.accuracy import task_accuracy
 from cygnet.stages.clamped import adapter_optimizers, open_base, put_adapter
 from cygnet.stages.config import REFERENCE_BATCH, AdaptConfig, SftConfig
-from cygnet.stages.held_out import token_nats
+from cygnet.stages.predictions import nats_of
 from cygnet.tokens.chat import Rendered, read_messages, render
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
@@ -102,8 +102,10 @@ class FineTuning:
         return [self._collate([self._rows[i] for i in part] or [[]], self._data) for part in parts(order, self._work)]
 
     def loss(self, batch: Rows) -> Loss:
-        """Cross-entropy in nats, summed over the assistant's tokens."""
-        return Loss((token_nats(self._model, batch) * batch.weights).sum(), float(batch.weights.sum()), {})
+        """Cross-entropy in nats, summed over the assistant's tokens; for the others no logits are made."""
+        learned = batch.weights > 0
+        features = self._model.features(batch.tokens, batch.positions, batch.mask)[learned]
+        return Loss(nats_of(self._model, features, batch.targets[learned]).sum(), float(learned.sum()), {})
 
     def due(self, step: int) -> bool:
         """At the start, at the end and so often in between, if there is anything held out."""
