@@ -4,10 +4,11 @@ import pytest
 
 from cygnet.cli.main import run_command
 from cygnet.corpus.pipeline.build import build
+from cygnet.corpus.pipeline.config import CorpusRecipe
 from cygnet.corpus.pipeline.engines import engine_at
 from cygnet.corpus.pipeline.load import load_corpus_recipe
 from cygnet.corpus.tokenize import build_tokens
-from cygnet.corpus.trace import describe_trace, trace
+from cygnet.corpus.trace import describe_trace, rules_for, trace
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_json
 from cygnet.tokens.shards import open_split
@@ -56,10 +57,11 @@ def test_a_run_finds_the_verdict_in_the_corpus_that_it_names(run: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes((run / f"corpus/{name}.parquet").read_bytes())
     folders = run / "run/corpus", run / "tokenizer"
-    assert "none known" in describe_trace(trace(run / "tokens", 5, "train", *folders))[-1]
+    assert "not known" in describe_trace(trace(run / "tokens", 5, "train", *folders))[-1]
     write_json(run / "run/recipe.json", {"corpus": {"built": str(run / "corpus")}})
     found = describe_trace(trace(run / "tokens", 5, "train", *folders))
-    assert "rules     passed all" in found
+    assert "passed    exact_duplicate" in found
+    assert any(line.startswith("address ") and line.endswith(".txt") for line in found)
     assert "taken out 1 × email" in found
 
 
@@ -67,7 +69,7 @@ def test_a_run_finds_the_verdict_in_the_pages_that_it_built(run: Path) -> None:
     (run / "corpus").rename(run / "pages")
     (run / "corpus").mkdir()
     (run / "pages/train.parquet").rename(run / "corpus/train.parquet")
-    assert "rules     passed all" in describe_trace(trace(run / "tokens", 5, "train", *parts(run)))
+    assert "passed    exact_duplicate" in describe_trace(trace(run / "tokens", 5, "train", *parts(run)))
 
 
 def test_the_paths_of_a_recipe_begin_where_it_was_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +80,7 @@ def test_the_paths_of_a_recipe_begin_where_it_was_run(run: Path, monkeypatch: py
     with pytest.raises(UserError, match=r"corpus\.built = 'corpus', which is not here\. Ask in the folder where"):
         trace(run / "tokens", 5, "train", *folders)
     monkeypatch.chdir(run)
-    assert "rules     passed all" in describe_trace(trace(run / "tokens", 5, "train", *folders))
+    assert "passed    exact_duplicate" in describe_trace(trace(run / "tokens", 5, "train", *folders))
 
 
 def test_what_does_not_belong_together_is_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,3 +92,12 @@ def test_what_does_not_belong_together_is_told(run: Path, capsys: pytest.Capture
     (run / "tokens/train.ids.parquet").unlink()
     assert run_command(["corpus", "trace", str(run / "tokens"), "3"]) == 2
     assert "Tokenize again" in capsys.readouterr().err
+
+
+def test_the_rules_are_those_that_were_asked_for() -> None:
+    sources = {"notes": {"kind": "texts", "path": "notes"}, "mail": {"kind": "texts", "path": "mail"}}
+    quality = {"preset": "gopher", "by_source": {"mail": "none"}}
+    recipe = CorpusRecipe(sources=sources, quality=quality, language={"keep": ["en"]}, evaluation={"quiz": "q.jsonl"})
+    duplicates = ("exact_duplicate", "near_duplicate")
+    assert rules_for(recipe, "notes") == ("language", "gopher", "contaminated", *duplicates)
+    assert rules_for(recipe, "mail") == ("language", "contaminated", *duplicates)

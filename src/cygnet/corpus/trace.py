@@ -8,6 +8,7 @@ import numpy as np
 
 from cygnet.corpus.document import Document
 from cygnet.corpus.parquet import find_document
+from cygnet.corpus.pipeline.config import CorpusRecipe
 from cygnet.corpus.pipeline.shards import Row, read_row
 from cygnet.errors import UserError
 from cygnet.files import read_json
@@ -24,6 +25,7 @@ class Trace:
 
     place: of the token in its document, the begin mark being 0. start, end: its bytes in the document's text; equal
     for a mark. verdict: the document's row in `documents/` of the corpus that `cygnet corpus build` made, if there is.
+    rules: what it was judged by there, all of which it passed.
     """
 
     token: str
@@ -32,6 +34,7 @@ class Trace:
     start: int
     end: int
     verdict: Row | None
+    rules: tuple[str, ...]
 
 
 def trace(tokens: Path, index: int, split: str, corpus: Path, tokenizer: Path) -> Trace:
@@ -54,7 +57,8 @@ def trace(tokens: Path, index: int, split: str, corpus: Path, tokenizer: Path) -
     start = len(encoder.decode_bytes(ids[1:place]))
     is_mark = place in (0, len(ids) - 1)
     end = start if is_mark else start + len(encoder.decode_bytes([ids[place]]))
-    return Trace(encoder.decode([ids[place]]), document, place, start, end, _verdict(corpus, document))
+    verdict, rules = _verdict(corpus, document) or (None, ())
+    return Trace(encoder.decode([ids[place]]), document, place, start, end, verdict, rules)
 
 
 def describe_trace(found: Trace) -> list[str]:
@@ -71,16 +75,16 @@ def describe_trace(found: Trace) -> list[str]:
         f"token     {printable(repr(found.token))}, {where}",
         f"document  {printable(document.id)}",
         f"source    {printable(document.source)}",
-        f"origin    {printable(document.origin)}",
+        f"address   {printable(document.origin if verdict is None else verdict['url'])}",
         *(f"  | {line}" for line in shown.split("\n")),
     ]
     if verdict is None:
-        return [*lines, "rules     none known: this source was not built by `cygnet corpus build`"]
+        return [*lines, "passed    not known: this source was not built by `cygnet corpus build`"]
     edits = ", ".join(f"{count} × {name}" for name, count in (verdict["edits"] or {}).items()) or "nothing"
     measured = ", ".join(f"{name} {value:.3g}" for name, value in verdict["metrics"].items() if value is not None)
     return [
         *lines,
-        "rules     passed all",
+        f"passed    {', '.join(found.rules) or 'no rules were asked for'}",
         f"taken out {edits}",
         f"language  {verdict['language']} with {verdict['language_score']:.2f}",
         f"measured  {measured}",
@@ -93,8 +97,8 @@ def _document(corpus: Path, split: str, name: str) -> Document:
     raise UserError(f"{corpus} has no document {name!r} in {split}: the tokens were made from another corpus.")
 
 
-def _verdict(corpus: Path, document: Document) -> Row | None:
-    """Its row in `documents/`: of this corpus, or of those that the run which has this corpus made it of."""
+def _verdict(corpus: Path, document: Document) -> tuple[Row, tuple[str, ...]] | None:
+    """Its row in `documents/`, and the rules there: of this corpus, or of those that the run with it made it of."""
     source, _, rest = document.id.partition("/")
     shard, _, row = rest.rpartition("/")
     if source != document.source or not row.isdecimal():
@@ -102,8 +106,23 @@ def _verdict(corpus: Path, document: Document) -> Row | None:
     for folder in (corpus, corpus.parent / "pages", *_built(corpus)):
         path = folder / "documents" / source / f"{shard}.parquet"
         if path.is_file() and (found := read_row(path, int(row))) and found["id"] == document.id:
-            return found
+            recipe = CorpusRecipe.model_validate(read_json(folder / "recipe.json"))
+            return found, rules_for(recipe, source)
     return None
+
+
+def rules_for(recipe: CorpusRecipe, source: str) -> tuple[str, ...]:
+    """What may drop a text of a source, as verdicts call it; of a preset, its name."""
+    preset, dedup = recipe.preset_of(source), recipe.dedup
+    asked = {
+        "language": bool(recipe.language.keep),
+        preset or "": preset is not None,
+        "learned_filter": recipe.quality.filter is not None,
+        "contaminated": bool(recipe.evaluation),
+        "exact_duplicate": dedup.exact,
+        "near_duplicate": dedup.near,
+    }
+    return tuple(name for name, is_asked in asked.items() if is_asked)
 
 
 def _built(corpus: Path) -> list[Path]:
