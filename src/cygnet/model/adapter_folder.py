@@ -22,6 +22,7 @@ from cygnet.model.weights import read_tensors, weights_hash
 _CONFIG, _WEIGHTS, _REWARD = "adapter_config.json", "adapter_model.safetensors", "reward.json"
 _TENSOR = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
 _HEAD = f"base_model.model.{HEAD}.weight"
+_HEADS = {"classifier", "score"}  # the names that peft gives it
 _LANGUAGE, _SCALAR = "CAUSAL_LM", "SEQ_CLS"
 _MOST_RANK = 2**14  # that of a whole matrix of the largest models
 _BASE = "base_sha256"  # in the metadata of the tensors: of the base's weights
@@ -39,7 +40,6 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "lora_bias": (False,),
     "rank_pattern": ({},),
     "alpha_pattern": ({},),
-    "modules_to_save": ([], ["score"], ["classifier", "score"]),  # the head's, under the names that peft gives it
     "layer_replication": ([],),
     "alora_invocation_tokens": ([],),
     "target_parameters": ([],),
@@ -135,6 +135,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     for name, neutral in _NEUTRAL.items():
         if config.get(name) is not None and config[name] not in neutral:
             raise UserError(f"{folder / _CONFIG} sets {name}, which can't be represented here: {config[name]!r}.")
+    whole, known = config.get("modules_to_save") or [], _HEADS if config.get("task_type") == _SCALAR else set()
+    if not isinstance(whole, list) or not set(map(str, whole)) <= known:
+        raise UserError(f"{folder / _CONFIG} sets modules_to_save, which can't be represented here: {whole!r}.")
     said = {"r": None, "lora_alpha": None} | config
     count(said, "r", str(folder / _CONFIG), _MOST_RANK)
     number(said, "lora_alpha", str(folder / _CONFIG))

@@ -10,6 +10,7 @@ from cygnet.model.int8 import Int8Linear
 from cygnet.model.nf4 import Nf4Linear
 from cygnet.model.weights import Model, StoredTensors, empty_model
 
+HEAD = "score"  # of a scalar model
 _PACKINGS = {"int8": Int8Linear, "nf4": Nf4Linear}
 
 
@@ -37,5 +38,6 @@ def load_clamped(kind: type[Model], config: ModelConfig, folder: Path, precision
                 model.set_submodule(name, _PACKINGS[precision](stored[f"{name}.weight"], bias))
     for name, _ in list(model.named_parameters()):
         place, _, last = name.rpartition(".")
-        setattr(model.get_submodule(place), last, nn.Parameter(read(name), requires_grad=False))
+        value = stored[name].clone() if place == HEAD else read(name)  # a score is one product of one row
+        setattr(model.get_submodule(place), last, nn.Parameter(value, requires_grad=False))
     return model

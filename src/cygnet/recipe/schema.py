@@ -61,6 +61,7 @@ class AdaptSettings(AdaptConfig):
 
     seed: int = Field(1, ge=0, description="of everything random")
     threads: int | None = Field(None, ge=1, description="torch threads; all available cores by default")
+    training: TrainingConfig = TrainingConfig()
 
 
 class Recipe(Section):

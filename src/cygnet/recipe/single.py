@@ -23,7 +23,7 @@ from cygnet.recipe.steps import (
     tokenizer_step,
     tokens_step,
 )
-from cygnet.stages.config import AdaptConfig, TrainingConfig
+from cygnet.stages.config import AdaptConfig
 from cygnet.training.work import Work
 from cygnet.training.world import joined
 
@@ -56,7 +56,7 @@ def adapt_alone(base: Path, examples: Path, out: Path, settings: AdaptSettings) 
     """Train an adapter for a model on rows of {"messages"} or {"prompt", "completion"}, or a folder of such files."""
     out, work = _places(out, base, examples)
     steps, folder = split_step(examples, [], work / "examples", "validation.jsonl")
-    config = AdaptConfig(**settings.model_dump(exclude={"seed", "threads"}))
+    config = AdaptConfig(**settings.model_dump(exclude={"seed", "threads", "training"}))
     with naming_rows_of(examples, folder):
         return _run([*steps, adapt_step(config, base.resolve(), folder, out)], work, settings)
 
@@ -97,7 +97,7 @@ def rank_alone(
 
 def _run(steps: Sequence[Step], work: Path, settings: Recipe | AdaptSettings) -> dict[str, Any]:
     """Carry the steps out and return the last one's metrics."""
-    training = settings.training if isinstance(settings, Recipe) else TrainingConfig()
+    training = settings.training
     with joined(training.device) as world, locked(work) if world.first else nullcontext():
         lineage = run_steps(
             steps,

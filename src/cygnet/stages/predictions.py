@@ -30,7 +30,7 @@ def logprobs_and_entropy(model: Transformer, features: Tensor, targets: Tensor) 
         return torch.stack([logprobs.gather(-1, targets[:, None])[:, 0], entropy], dim=1)
 
     both = by_parts(read, features, targets, model.config.vocab_size)
-    return both[:, 0], both[:, 1]
+    return both[:, 0], both[:, 1].detach()
 
 
 def by_parts(read: Callable[[Tensor, Tensor], Tensor], features: Tensor, targets: Tensor, vocabulary: int) -> Tensor:
