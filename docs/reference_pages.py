@@ -82,7 +82,8 @@ def recipe_page() -> str:
     chat = ChatConfig.model_json_schema()
     parts += ["## What the presets set", _PRESETS_INTRO, _presets()]
     parts += ["## Settings of a conversation", _CHAT_INTRO, _table(chat, {}, {})]
-    parts += ["## Settings of an adaptation", _ADAPT_INTRO, _table(AdaptSettings.model_json_schema(), {}, {})]
+    adapting = AdaptSettings.model_json_schema()
+    parts += ["## Settings of an adaptation", _ADAPT_INTRO, _table(adapting, {}, adapting["$defs"])]
     return "\n\n".join(parts) + "\n"
 
 
