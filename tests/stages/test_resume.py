@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cygnet.stages.adapt import adapt
-from cygnet.stages.config import AdaptConfig, PretrainConfig, RewardConfig, RlConfig, SftConfig
+from cygnet.stages.config import AdaptConfig, AdapterConfig, PretrainConfig, RewardConfig, RlConfig, SftConfig
 from cygnet.stages.pretrain import pretrain
 from cygnet.stages.reward import train_reward
 from cygnet.stages.rl import train_rl
@@ -28,6 +28,7 @@ REWARD = RewardConfig(prompts_per_step=3, epochs=1.5, warmup=2)
 RL = RlConfig(
     iterations=8, rollouts=8, minibatches=2, epochs=2, critic_warmup=2, max_new_tokens=10, kl_horizon=20, evaluations=2
 )
+ADAPTER = AdapterConfig(rank=2, base_precision="nf4")
 
 
 def gold(row: dict[str, Any], response: str, finished: bool) -> float:
@@ -42,6 +43,13 @@ STAGES: dict[str, Callable[[Path, Path, Work], dict[str, Any]]] = {
     "reward": lambda inputs, out, work: train_reward(inputs / "base", inputs / "comparisons", out, REWARD, work),
     "rl": lambda inputs, out, work: train_rl(
         *(inputs / name for name in ("base", "reward", "prompts.jsonl")), out, RL, work, gold, inputs / "prompts.jsonl"
+    ),
+    "reward, adapter": lambda inputs, out, work: train_reward(
+        inputs / "base", inputs / "comparisons", out, REWARD.model_copy(update={"adapter": ADAPTER}), work
+    ),
+    "rl, adapter": lambda inputs, out, work: train_rl(
+        *(inputs / name for name in ("base", "reward", "prompts.jsonl")),
+        *(out, RL.model_copy(update={"adapter": ADAPTER}), work, gold, inputs / "prompts.jsonl"),
     ),
 }
 
@@ -79,7 +87,7 @@ def uninterrupted(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
 
     def get(stage: str) -> tuple[Path, dict]:
         if stage not in made:
-            folder = tmp_path_factory.mktemp(stage)
+            folder = tmp_path_factory.mktemp(stage.replace(", ", "-"))
             made[stage] = folder, run(stage, inputs, folder)
         return made[stage]
 
@@ -94,6 +102,8 @@ def uninterrupted(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
         ("adapt", 40, [45]),
         ("reward", 20, [7, 23]),  # before there is any checkpoint, and after
         ("rl", 20, [20, 5]),  # between two rounds, and (after the resumption) in the middle of one
+        ("reward, adapter", 20, [23]),
+        ("rl, adapter", 20, [22]),
     ],
 )
 def test_an_interrupted_stage_ends_as_an_uninterrupted_one(
@@ -129,7 +139,7 @@ def test_a_stage_learns_and_says_what_it_did(uninterrupted, stage: str) -> None:
     elif stage in ("sft", "adapt"):
         curve = [row["heldout_loss"] for row in rows if row["event"] == "eval"]
         assert metrics["heldout_loss"] == min(curve) < curve[0]
-    elif stage == "reward":
+    elif stage.startswith("reward"):
         assert metrics["heldout_pair_accuracy"] > 0.7  # shorter is better: easily learned
     else:
         assert metrics["episodes"] == 64

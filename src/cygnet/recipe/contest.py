@@ -13,6 +13,7 @@ from cygnet.feedback.rubric import RubricJudge
 from cygnet.files import read_jsonl, write_aside
 from cygnet.generation import Sampling
 from cygnet.lm import Reply, RewardModel, load, load_reward
+from cygnet.model.adapter_folder import model_folder_of
 from cygnet.stages.config import RankConfig
 from cygnet.tokens.chat import read_messages
 from cygnet.tokens.tokenizer import check_same_tokenizer
@@ -40,7 +41,7 @@ def rank_any(
     judge: Judge = RubricJudge()
     if reward:
         for model in models.values():
-            check_same_tokenizer(model, reward)
+            check_same_tokenizer(model_folder_of(model), model_folder_of(reward))
         judge = RewardJudge(load_reward(reward), rows, answers.values())
     texts = {name: [answer.text for answer in found] for name, found in answers.items()}
     with write_aside(out) as temporary:
