@@ -12,7 +12,8 @@ from cygnet.lm.loading import load, smollm2_file
 from cygnet.model.gguf import unpack_into
 
 GPL = Path("/usr/share/common-licenses/GPL-3")
-IDS = "2e3f032fcfb05ba3aa003dfac1447df31ee100c048127250e9e81410555c8d4d"  # SHA-256 of the first 1,024 ids, as llama.cpp gives them (benchmarks/smollm2.py)
+# SHA-256 of the first 1,024 ids, as llama.cpp gives them (benchmarks/smollm2.py)
+IDS = "2e3f032fcfb05ba3aa003dfac1447df31ee100c048127250e9e81410555c8d4d"
 PERPLEXITY = 21.2  # of the published file by llama.cpp
 
 pytestmark = [

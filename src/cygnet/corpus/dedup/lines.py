@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from cygnet.corpus.dedup import LEAST, SHARE
 from cygnet.corpus.dedup.buckets import MEMORY, Buckets, starts_of_groups
 
 Hashes = NDArray[np.uint64]
 
-SHARE = 0.3  # of a host's pages
-LEAST = 10  # pages
 _SAMPLES = 10
 
 

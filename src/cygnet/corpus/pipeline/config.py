@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from cygnet.corpus.dedup.lines import LEAST, SHARE
+from cygnet.corpus.dedup import LEAST, SHARE
 from cygnet.corpus.mixtures import MixtureName, shares_of
 from cygnet.corpus.pii import Kind
 from cygnet.corpus.reading.config import Source

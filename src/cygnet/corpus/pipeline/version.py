@@ -8,7 +8,7 @@ from typing import Any
 from cygnet.code import code_hash
 
 _ALL = ("corpus/pipeline/stages.py", "corpus/pipeline/shards.py")
-_LINES = ("corpus/dedup/lines.py", "corpus/dedup/buckets.py")
+_LINES = ("corpus/dedup/__init__.py", "corpus/dedup/lines.py", "corpus/dedup/buckets.py")
 _SIGNED = ("corpus/dedup/exact.py", "corpus/dedup/signatures.py", "corpus/dedup/shingles.py")
 _READ = (
     *("corpus/reading", "corpus/extraction", "corpus/records.py", "corpus/document.py", "corpus/crawl/pydoc_site.py"),
