@@ -138,7 +138,8 @@ def built(folder: Path, source: str = "swans") -> Path:
         document = Document(f"{source}/00000/{split}", source, text, f"https://swans.test/{split}")
         folder.mkdir(exist_ok=True)
         write_documents(folder / f"{split}.parquet", [document])
-    (folder / "stats.json").write_text(json.dumps({"by_source": {source: {"skipped": {}, "dropped": {}}}}))
+    of_source = {"read": 5, "skipped": {"empty": 1}, "dropped": {"empty": 1}, "kept": 3, "bytes": 90, "weight": 1.0}
+    (folder / "stats.json").write_text(json.dumps({"by_source": {source: of_source}}))
     return folder
 
 
@@ -146,6 +147,7 @@ def test_a_corpus_that_was_built_joins_in_its_own_splits(tmp_path: Path) -> None
     config = SMALL.model_copy(update={"built": str(built(tmp_path / "built"))})
     stats = build_corpus(config, tmp_path / "corpus", seed=1)
     assert stats["by_source"]["swans"]["documents"] == 3
+    assert stats["by_source"]["swans"]["dropped"] == {"empty": 2}  # skipped and dropped, by rules of one name
     for split in SPLITS:
         found = [row for row in read_documents(tmp_path / "corpus" / f"{split}.parquet") if row.source == "swans"]
         assert [row.origin for row in found] == [f"https://swans.test/{split}"]
@@ -155,3 +157,11 @@ def test_a_source_of_a_built_corpus_can_not_be_called_like_our_own(tmp_path: Pat
     config = SMALL.model_copy(update={"built": str(built(tmp_path / "built", "docs"))})
     with pytest.raises(UserError, match="are taken. Rename it"):
         build_corpus(config, tmp_path / "corpus", seed=1)
+
+
+def test_a_runs_own_corpus_is_none_that_was_built(tmp_path: Path) -> None:
+    build_corpus(SMALL, tmp_path / "run", seed=1)
+    config = SMALL.model_copy(update={"built": str(tmp_path / "run")})
+    with pytest.raises(UserError, match="no stats.json of `cygnet corpus build`: by_source.tasks.skipped"):
+        build_corpus(config, tmp_path / "corpus", seed=1)
+    assert not (tmp_path / "corpus").exists()

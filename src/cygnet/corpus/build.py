@@ -11,9 +11,10 @@ from cygnet.corpus.config import CorpusConfig
 from cygnet.corpus.document import Document
 from cygnet.corpus.holdout import SPLITS, Split, check_heldout, overlapping
 from cygnet.corpus.parquet import read_documents, write_documents
+from cygnet.corpus.pipeline.look import Stats, read_stats
 from cygnet.corpus.tasks import documents as task_documents
 from cygnet.errors import UserError
-from cygnet.files import read_json, write_aside, write_json
+from cygnet.files import write_aside, write_json
 
 _SAMPLES = 3
 _OWN_NAMES = ("docs", "code", "web", "tasks", "own")
@@ -31,7 +32,7 @@ def build_corpus(config: CorpusConfig, out: Path, seed: int, pages: Path | None 
     corpora = [folder for folder in (pages, Path(config.built) if config.built else None) if folder]
     counts = _Counts()
     for corpus in corpora:
-        counts.add_built(_stats_of(corpus), weighs=corpus != pages)
+        counts.add_built(read_stats(corpus), weighs=corpus != pages)
     with write_aside(out) as folder:
         folder.mkdir()
         files = {split: folder / f"{split}.parquet" for split in SPLITS}
@@ -49,17 +50,6 @@ def build_corpus(config: CorpusConfig, out: Path, seed: int, pages: Path | None 
         samples = _samples(read_documents(files["train"]), counts)
         stats = counts.to_json() | {"samples": samples, "heldout_check": check}
         write_json(folder / "stats.json", stats)
-    return stats
-
-
-def _stats_of(corpus: Path) -> dict[str, Any]:
-    if not (corpus / "stats.json").is_file():
-        raise UserError(
-            f"built: {corpus} is no whole corpus: it has no stats.json. Let `cygnet corpus build` end there."
-        )
-    stats = read_json(corpus / "stats.json")
-    if not isinstance(stats, dict) or not isinstance(stats.get("by_source"), dict):
-        raise UserError(f"built: {corpus / 'stats.json'} is none of `cygnet corpus build`. Build the corpus again.")
     return stats
 
 
@@ -113,12 +103,12 @@ class _Counts:
     dropped: Dropped = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)  # for `tokens.proportions = "corpus"`
 
-    def add_built(self, stats: Mapping[str, Any], weighs: bool) -> None:
+    def add_built(self, stats: Stats, weighs: bool) -> None:
         """What another corpus said of its sources: nothing that it dropped is forgotten, and no weight if it weighs."""
-        for source, found in stats["by_source"].items():
-            if weighs and "weight" in found:
-                self.weights[source] = found["weight"]
-            self.dropped.setdefault(source, Counter()).update({**found["skipped"], **found["dropped"]})
+        for source, found in stats.by_source.items():
+            if weighs:
+                self.weights[source] = found.weight
+            self.dropped.setdefault(source, Counter()).update(Counter(found.skipped) + Counter(found.dropped))
 
     def add(self, split: Split, documents: Iterable[Document]) -> None:
         """Count a split."""
