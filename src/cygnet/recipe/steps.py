@@ -50,7 +50,9 @@ def pages_step(config: CorpusConfig, evaluation: Mapping[str, Path], out: Path) 
     named = [config.text_folder, config.quality.filter, *config.evaluation.values()]
     inputs = (*(Path(name) for name in named if name), *evaluation.values())
     outputs = tuple(out / name for name in (*_SPLIT_FILES, "stats.json", "documents"))
-    return Step("pages", inputs, outputs, {**_json(recipe), "python": platform.python_version()}, action)
+    # what this run asks is among the inputs: by its place here, a run that is moved would be another
+    told = {**_json(recipe), "evaluation": config.evaluation, "python": platform.python_version()}
+    return Step("pages", inputs, outputs, told, action)
 
 
 def corpus_step(config: CorpusConfig, pages: Path | None, out: Path) -> Step:
