@@ -26,7 +26,7 @@ class QualityConfig(Section):
 
     preset: Annotated[Preset | None, Field(description="rules; none if not given")] = None
     by_source: Annotated[
-        dict[str, Preset | Literal["none"]], Field(description="other rules for a source, by its name")
+        dict[str, Literal[Preset, "none"]], Field(description="other rules for a source, by its name")
     ] = {}  # noqa: RUF012
     filter: Annotated[str | None, Field(description="folder of a filter that `cygnet corpus filter` learned")] = None
     least: Annotated[
