@@ -27,7 +27,7 @@ def split_of(unit: str, share: float = HELD_OUT_SHARE) -> Split:
 
 
 def split_of_text(text: str, share: float) -> Split:
-    """The split of a text that is held out by itself, by a hash of what it says: the same wherever it lies."""
+    """The split of a text that is held out by itself, by a hash of what it says, or of a page by one of its address."""
     return _by_hash(f"text:{text}", share)
 
 

@@ -183,6 +183,21 @@ def test_a_corpus_of_nothing_is_refused_with_the_reason(source: Callable[..., Pa
     assert not (path.parent / "corpus" / "stats.json").exists()
 
 
+def test_a_page_that_is_there_more_than_once_is_in_one_split(source: Callable[..., Path]) -> None:
+    path = source()
+    part = path.parent / "part0.jsonl"
+    rows = [json.loads(line) for line in part.read_text().splitlines()]
+    for number, row in enumerate(rows):
+        row["url"] = f"https://swans.test/{number % 10}"
+    part.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    stats, _ = run(path)
+    splits = [
+        {row.origin for row in read_documents(path.parent / "corpus" / f"{split}.parquet")}
+        for split in stats["by_split"]
+    ]
+    assert sum(map(len, splits)) == len(set.union(*splits)) == 10 + 80
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
@@ -191,6 +206,7 @@ def test_a_corpus_of_nothing_is_refused_with_the_reason(source: Callable[..., Pa
         ('bounds = {gopher_few_words = 1.0}\n[quality]\npreset = "gopher"', "Did you mean"),
         ('pii = ["names"]', "pii"),
         ("[dedupe]\nnear = false", "dedup"),
+        ('[quality.by_source]\nswans = "gofer"', "quality.by_source.swans: should be 'gopher', .* or 'none'"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_read(source: Callable[..., Path], extra: str, message: str) -> None:

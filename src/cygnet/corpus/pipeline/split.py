@@ -8,6 +8,7 @@ from typing import Any
 from cygnet.corpus.holdout import SPLITS, Split, split_of, split_of_text
 from cygnet.corpus.parquet import SCHEMA
 from cygnet.corpus.pipeline.shards import Row, read_rows, write_rows
+from cygnet.corpus.pipeline.stages import host_of
 from cygnet.files import write_aside
 
 _NEEDED = ["id", "source", "url", "text", "metadata", "dropped"]
@@ -17,24 +18,30 @@ def write_splits(documents: Sequence[Path], out: Path, heldout: float) -> dict[S
     """Write {split}.parquet; for each split and source the documents and bytes of text.
 
     Texts that say in their metadata, under `unit`, what they belong to fall into validation or test with all of it, by
-    a hash of its name; others by a hash of what they say. It is the same in every run.
+    a hash of its name; pages of the web by one of their address, for what was fetched twice may have changed; others by
+    one of what they say. It is the same in every run.
     """
     counts: dict[Split, dict[str, dict[str, int]]] = {split: {} for split in SPLITS}
 
     def rows(split: Split) -> Iterator[Row]:
         for row in _kept(documents):
-            unit = row["metadata"].get("unit")
-            if (split_of(unit, heldout) if unit else split_of_text(row["text"], heldout)) == split:
+            if _split(row, heldout) == split:
                 count = counts[split].setdefault(row["source"], {"documents": 0, "bytes": 0})
                 count["documents"] += 1
                 count["bytes"] += len(row["text"].encode("utf-8", "surrogatepass"))
                 known = {name: row[name] for name in ("id", "source", "text")}
-                yield known | {"origin": unit or row["url"], "keys": []}
+                yield known | {"origin": row["metadata"].get("unit") or row["url"], "keys": []}
 
     with ExitStack() as stack:  # all are written before any is renamed
         for split in SPLITS:
             write_rows(stack.enter_context(write_aside(out / f"{split}.parquet")), SCHEMA, rows(split))
     return counts
+
+
+def _split(row: Row, heldout: float) -> Split:
+    if unit := row["metadata"].get("unit"):
+        return split_of(unit, heldout)
+    return split_of_text(row["url"] if host_of(row["url"]) else row["text"], heldout)
 
 
 def _kept(documents: Sequence[Path]) -> Iterator[dict[str, Any]]:
