@@ -18,7 +18,13 @@ from cygnet.corpus.standard_library import UNUSED_FOLDERS
 from cygnet.errors import UserError
 from cygnet.files import write_aside
 
-_COMMAND = [sys.executable, "-I", "-S", "-m", "pydoc", "-p", "0"]
+# `python -m pydoc -p 0`, but for its end: once its pages have imported threading anew, it waits for ever
+_SERVE = """
+import os, pydoc, sys
+pydoc.input = lambda _: sys.stdin.readline() or os._exit(0)
+pydoc.browse(0, open_browser=False)
+"""
+_COMMAND = [sys.executable, "-I", "-S", "-u", "-c", _SERVE]
 _READY = re.compile(rb"Server ready at (http://\S+)")
 _SECONDS = 60.0  # until it is ready; it takes a twentieth of one
 # No more of the environment, for it stands in pages: as os.environ, and where that is an argument's default.
@@ -102,4 +108,5 @@ def _address(server: "subprocess.Popen[bytes]", log: BinaryIO) -> str:
         if ended:
             break
         time.sleep(0.01)
-    raise UserError(f"`{' '.join(_COMMAND)}` does not serve its pages: {said.decode(errors='replace').strip()[-500:]}")
+    told = said.decode(errors="replace").strip()[-500:]
+    raise UserError(f"`{sys.executable} -m pydoc -p 0` does not serve its pages: {told}")
