@@ -153,7 +153,8 @@ def _type(about: Mapping[str, Any]) -> str:
         return f"list of {_type(about['items']).replace(' or ', ', ')}"
     if about["type"] == "object":
         values = about["additionalProperties"]
-        return f"table of {values['type']}s" if "type" in values else f"table of {_type(values)}"
+        plain = "type" in values and "enum" not in values
+        return f"table of {values['type']}s" if plain else f"table of {_type(values)}"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {about[name]:,}" for name, sign in bounds.items() if name in about]
     return " ".join([about["type"], *limits[:1], *(f"and {limit}" for limit in limits[1:])])
