@@ -1,6 +1,8 @@
 """From a token of the shards back to the document that it came from, and to what the rules said of that."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +105,7 @@ def _verdict(corpus: Path, document: Document) -> tuple[Row, tuple[str, ...]] | 
     shard, _, row = rest.rpartition("/")
     if source != document.source or not row.isdecimal():
         return None
-    for folder in (corpus, corpus.parent / "pages", *_built(corpus)):
+    for folder in chain([corpus, corpus.parent / "pages"], _built(corpus)):
         path = folder / "documents" / source / f"{shard}.parquet"
         if path.is_file() and (found := read_row(path, int(row))) and found["id"] == document.id:
             recipe = CorpusRecipe.model_validate(read_json(folder / "recipe.json"))
@@ -125,7 +127,7 @@ def rules_for(recipe: CorpusRecipe, source: str) -> tuple[str, ...]:
     return tuple(name for name, is_asked in asked.items() if is_asked)
 
 
-def _built(corpus: Path) -> list[Path]:
+def _built(corpus: Path) -> Iterator[Path]:
     """What the recipe of the run that has this corpus names as `corpus.built`.
 
     Raises:
@@ -139,4 +141,5 @@ def _built(corpus: Path) -> list[Path]:
             f"{recipe} took texts of corpus.built = {built!r}, which is not here. Ask in the folder where the recipe "
             "was run, from which its paths begin."
         )
-    return [Path(built)] if built else []
+    if built:
+        yield Path(built)

@@ -12,9 +12,11 @@ import pytest
 
 from cygnet.corpus.crawl import pydoc_site
 from cygnet.corpus.pipeline.build import build
+from cygnet.corpus.pipeline.crawls import crawl_sources
 from cygnet.corpus.pipeline.engines.local import Local
 from cygnet.corpus.pipeline.load import load_corpus_recipe
 from cygnet.corpus.pipeline.look import documents
+from cygnet.corpus.reading.config import PydocSource
 from cygnet.errors import UserError
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks" / "data"
@@ -59,7 +61,8 @@ def run(tmp_path: Path, swans: Any, *settings: str, more: str = "") -> dict[str,
     site = f'kind = "site"\nstart = "{swans.url}/"\nallow_private = true\ndelay = 0.0\n{more}'
     path.write_text(f"heldout = 0.2\n[dedup]\nlines = false\n[sources.swans]\n{site}\n")
     recipe = load_corpus_recipe(path, settings)
-    return build(recipe, tmp_path, tmp_path / "corpus", Local(1), lambda *_: None)
+    # a part: which of so few pages are held out depends on their address, and with it on the port
+    return build(recipe, tmp_path, tmp_path / "corpus", Local(1), lambda *_: None, part=True)
 
 
 def test_a_site_is_crawled_once_and_read_in_the_order_of_its_addresses(swans: Swans, tmp_path: Path) -> None:
@@ -131,3 +134,12 @@ def test_pydoc_is_crawled_once_for_each_python(tmp_path: Path, monkeypatch: pyte
     built("two")
     assert len(crawls) == 3
     assert sys.executable not in str([row["text"] for row in documents(tmp_path / "two")])
+
+
+def test_the_crawl_of_a_site_is_not_replaced_by_pydocs(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus/crawl/pages"
+    folder.mkdir(parents=True)
+    (folder / "crawl.json").write_text("{}")
+    with pytest.raises(UserError, match="holds the crawl of a site"):
+        crawl_sources({"pages": PydocSource(kind="pydoc")}, tmp_path / "corpus", lambda *_: None)
+    assert (folder / "crawl.json").exists()

@@ -7,16 +7,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from cygnet.corpus.crawl.run import crawl
 from cygnet.corpus.crawl.settings import CrawlSettings
 from cygnet.corpus.standard_library import UNUSED_FOLDERS
 from cygnet.errors import UserError
-from cygnet.files import write_aside
+from cygnet.files import write_aside, write_json
 
 # `python -m pydoc -p 0`, but for its end: once its pages have imported threading anew, it waits for ever
 _SERVE = """
@@ -62,8 +62,10 @@ def topics() -> dict[str, str]:
     return found
 
 
-def crawl_pydoc(out: Path) -> int:
+def crawl_pydoc(out: Path, notes: Mapping[str, Any] | None = None) -> int:
     """Crawl them into the folder `out`, which is whole or absent and replaced if it is there; returns the pages.
+
+    `notes` are files of JSON that are put beside them.
 
     Raises:
         UserError: when pydoc doesn't start, or its pages can't be had.
@@ -74,6 +76,8 @@ def crawl_pydoc(out: Path) -> int:
         summary = crawl([f"{url}index.html", f"{url}topics.html"], folder, settings)
         if summary.ended_by != "done":
             raise UserError(f"pydoc did not serve all of its pages. {summary.in_words()}")
+        for name, note in (notes or {}).items():
+            write_json(folder / name, note)
         return summary.pages
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cygnet.corpus.reading.config import PydocSource, SiteSource, Source
 from cygnet.errors import UserError
-from cygnet.files import read_json, write_json
+from cygnet.files import read_json
 
 Crawled = SiteSource | PydocSource
 
@@ -36,7 +36,7 @@ def crawl_sources(sources: Mapping[str, Source], out: Path, progress: Callable[[
         if isinstance(config, SiteSource):
             _crawl_site(name, config, crawl_folder(out, name))
         else:
-            _crawl_pydoc(crawl_folder(out, name))
+            _crawl_pydoc(name, crawl_folder(out, name))
         progress("crawl", len(crawls) - len(waiting) + number, len(crawls))
 
 
@@ -67,11 +67,12 @@ def _crawl_site(name: str, config: SiteSource, folder: Path) -> None:
         raise UserError(f"source {name}: the crawl is not finished. {summary.in_words()}")
 
 
-def _crawl_pydoc(folder: Path) -> None:
+def _crawl_pydoc(name: str, folder: Path) -> None:
     from cygnet.corpus.crawl.pydoc_site import crawl_pydoc
 
-    crawl_pydoc(folder)
-    write_json(folder / "python.json", _python())
+    if (folder / "crawl.json").is_file() and not (folder / "python.json").is_file():
+        raise UserError(f"source {name}: {folder} holds the crawl of a site. Move it away, or rename the source.")
+    crawl_pydoc(folder, {"python.json": _python()})
 
 
 def _python() -> dict[str, Any]:
