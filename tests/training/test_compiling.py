@@ -60,6 +60,23 @@ def test_a_compiler_that_fails_stops_nothing(
     assert "can't compile here (RuntimeError: fork failed)" in capsys.readouterr().err
 
 
+def test_what_is_computed_once_is_computed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a resumed stage, which has not computed it yet, would compile it too, to other numbers."""
+    kept: dict[str, torch.Tensor] = {}
+    seen = []
+
+    def remembering(x: torch.Tensor) -> torch.Tensor:
+        return x * kept.setdefault("cosines", torch.arange(2.0).cos())
+
+    def compiling_(function: object, **_: object) -> object:
+        return lambda x: (seen.append(list(kept)), function(x))[1]  # type: ignore[operator]
+
+    monkeypatch.setattr(torch, "compile", compiling_)
+    monkeypatch.setattr(compiling, "_COMPILERS", ("sh",))
+    compiled(remembering)(torch.ones(2))
+    assert seen == [["cosines"]]
+
+
 def test_a_mistake_of_the_caller_is_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
     monkeypatch.setattr(compiling, "_COMPILERS", ("sh",))

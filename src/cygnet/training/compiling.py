@@ -23,6 +23,7 @@ def pays(flops: float, device: torch.device) -> bool:
 def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """The same function, compiled at its first call for the shapes it then sees; as it is, where that can't be done.
 
+    It is called once as it is before, so that a resumed stage, which begins with this, compiles what another does.
     What is compiled is kept by torch for the next process (TORCHINDUCTOR_CACHE_DIR), which starts in seconds.
     """
     import torch._inductor.config as inductor
@@ -36,6 +37,8 @@ def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
 
     def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
         if not chosen:
+            with torch.no_grad():  # what it computes once and keeps is no part of what is compiled
+                function(*args, **kwargs)
             try:
                 result = quick(*args, **kwargs)
                 chosen.append(quick)
