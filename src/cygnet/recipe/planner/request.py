@@ -8,6 +8,8 @@ from cygnet.recipe.planner.hardware import CPU, Hardware
 from cygnet.recipe.planner.laws import DEFAULT, Law, at_ratio, find_law
 
 BUDGETS = ("dollars", "gpu_hours", "flops", "hours")
+_LEAST, _MOST = 1e-12, 1e40  # beyond, floats run out
+_MOST_GPUS = 2**24
 
 
 @dataclass(frozen=True)
@@ -36,22 +38,31 @@ class Request:
         if len(given) != 1:
             found = " and ".join(map(_option, given)) or "none"
             raise UserError(f"a plan needs one budget of {', '.join(map(_option, BUDGETS))}; found {found}.")
-        for name in (*BUDGETS, "price", "mfu", "tokens_per_parameter"):
-            value = getattr(self, name)
-            if value is not None and not (isfinite(value) and value > 0):
-                raise UserError(f"{_option(name)} should be a number above 0, not {value:g}.")
-        if self.mfu is not None and self.mfu > 1:
-            raise UserError(f"--mfu is a share of the peak, from 0 to 1, not {self.mfu:g}.")
-        for name, least in (("gpus", 1), ("vocab_size", 1), ("context", 16)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise UserError(f"{_option(name)} should be at least {least}, not {value}.")
+        self._check_numbers()
         if self.law is not None and self.tokens_per_parameter is not None:
             raise UserError("--law and --tokens-per-parameter both say how large the model is: give one of them.")
         if self.on == CPU and (self.gpus or 1) > 1:
             raise UserError("this machine counts as one device: leave --gpus out, or name another --on.")
         if self.on == CPU and self.dollars is not None and self.price is None:
             raise UserError("this machine has no price: say --price, in dollars an hour, or give another budget.")
+
+    def _check_numbers(self) -> None:
+        for name in (*BUDGETS, "price", "mfu", "tokens_per_parameter"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if not (isfinite(value) and value > 0):
+                raise UserError(f"{_option(name)} should be a number above 0, not {value:g}.")
+            if not _LEAST <= value <= _MOST:
+                raise UserError(f"{_option(name)} should be from {_LEAST:g} to {_MOST:g}, not {value:g}.")
+        if self.mfu is not None and self.mfu > 1:
+            raise UserError(f"--mfu is a share of the peak, from 0 to 1, not {self.mfu:g}.")
+        for name, least, most in (("gpus", 1, _MOST_GPUS), ("vocab_size", 1, None), ("context", 16, None)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UserError(f"{_option(name)} should be at least {least}, not {value}.")
+            if value is not None and most is not None and value > most:
+                raise UserError(f"{_option(name)} should be at most {most:,}, not {value:,}.")
 
     def chosen_law(self) -> Law:
         """The law that the plan follows. Raises UserError for an unknown one."""
