@@ -34,7 +34,9 @@ def load_clamped(kind: type[Model], config: ModelConfig, folder: Path, precision
     if precision in _PACKINGS:
         for name, layer in list(model.model.named_modules(prefix="model")):
             if isinstance(layer, nn.Linear):
-                bias = read(f"{name}.bias") if f"{name}.bias" in stored else None
+                bias = None  # a parameter, so that it goes to a device with the rest
+                if f"{name}.bias" in stored:
+                    bias = nn.Parameter(read(f"{name}.bias"), requires_grad=False)
                 model.set_submodule(name, _PACKINGS[precision](stored[f"{name}.weight"], bias))
     for name, _ in list(model.named_parameters()):
         place, _, last = name.rpartition(".")
