@@ -81,6 +81,12 @@ def test_a_stages_own_key_comes_before_the_recipes() -> None:
     assert stage_recipe("rl", ["reward.epochs=2.0"]).reward.epochs == 2
 
 
+def test_an_adapter_on_a_sharded_base_is_refused_before_anything_is_trained() -> None:
+    assert load_recipe(["smoke", "rl.adapter.rank=4"]).rl.adapter.rank == 4
+    with pytest.raises(UserError, match=r"not sharded: leave out training\.sharding, or rl\.adapter"):
+        load_recipe(["smoke", "rl.adapter.rank=4", "training.sharding=full"])
+
+
 def test_differences() -> None:
     assert differences(load_recipe(), load_recipe(["seed=5", "depth=99"])) == [
         ("seed", 1, 5),

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from cygnet.corpus.config import CorpusConfig
 from cygnet.corpus.mixtures import MixtureName, shares_of
@@ -82,6 +82,16 @@ class Recipe(Section):
     reward: RewardConfig = RewardConfig()
     rl: RlConfig = RlConfig()
     rank: RankConfig = RankConfig()
+
+    @model_validator(mode="after")
+    def _bases_are_whole(self) -> "Recipe":
+        stages = (("sft", self.sft), ("reward", self.reward), ("rl", self.rl))
+        adapted = [name for name, stage in stages if stage.adapter.rank]
+        if adapted and self.training.sharding != "none":
+            raise ValueError(
+                f"the base of an adapter is not sharded: leave out training.sharding, or {adapted[0]}.adapter"
+            )
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """The resolved recipe as JSON values, with its hash (SHA-256 of the canonical JSON) under "hash"."""
