@@ -56,6 +56,15 @@ def test_it_can_be_switched_off() -> None:
     assert run(CYGNET_ALLOCATOR="system").startswith("False None None")
 
 
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    environment = {**os.environ, "CYGNET_ALLOCATOR": str(tmp_path / "libnone.so")}
+    command = [sys.executable, "-m", "cygnet", "run", "--help"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert found.returncode == 2
+    assert "libnone.so, which is no file. Unset it" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
 def test_without_one_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allocator, "_PLACES", ())
     for name in ("LD_PRELOAD", "CYGNET_ALLOCATOR"):

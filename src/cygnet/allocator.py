@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from cygnet.errors import UserError
+
 _BEFORE = "CYGNET_LD_PRELOAD"  # what LD_PRELOAD was, in a process that was started anew
 _CHOICE = "CYGNET_ALLOCATOR"
 _PLACES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
@@ -44,11 +46,18 @@ def find_allocator() -> Path | None:
 
 
 def chosen() -> Path | None:
-    """The library to preload: the one that the environment names, or the system's; None for the C library's own."""
+    """The library to preload: the one that the environment names, or the system's; None for the C library's own.
+
+    Raises UserError for a file that isn't there.
+    """
     choice = os.environ.get(_CHOICE)
     if choice == "system":
         return None
-    return Path(choice) if choice else find_allocator()
+    if choice and not Path(choice).is_file():
+        raise UserError(
+            f'{_CHOICE} names {choice}, which is no file. Unset it, or say "system" for the C library\'s own.'
+        )
+    return Path(choice).resolve() if choice else find_allocator()
 
 
 def _restore(before: str) -> None:

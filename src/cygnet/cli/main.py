@@ -65,7 +65,11 @@ _TRAINS = {"run", "pretrain", "sft", "adapt", "reward", "rl", "rank"}
 def main() -> None:
     """Run the command line of this process and exit."""
     if sys.argv[1:2] and sys.argv[1] in _TRAINS:
-        preload()
+        try:
+            preload()
+        except UserError as error:
+            print(f"cygnet: {error}", file=sys.stderr)
+            sys.exit(_USER_ERROR)
     if _rank():  # the first process tells what all of them do
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
     sys.exit(run_command(sys.argv[1:]))
