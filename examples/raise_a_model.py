@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cygnet.corpus.build import build_corpus
 from cygnet.corpus.config import CorpusConfig
+from cygnet.corpus.pages import build_pages, pages_recipe
 from cygnet.corpus.tokenize import build_tokens
 from cygnet.corpus.tokenizer_texts import tokenizer_texts
 from cygnet.stages.config import PretrainConfig
@@ -19,8 +20,12 @@ MIXTURE = {"own": 1.0}
 
 
 def main(texts: Path, out: Path, seed: int = 1) -> None:
-    """Corpus, tokenizer, tokens, model: each is a folder in `out` that the next one reads."""
-    stats = build_corpus(CorpusConfig(sources=(), text_folder=str(texts)), out / "corpus", seed)
+    """Pages, corpus, tokenizer, tokens, model: each is a folder in `out` that the next one reads."""
+    sources = CorpusConfig(sources=(), text_folder=str(texts))
+    recipe = pages_recipe(sources, evaluation={})
+    assert recipe is not None
+    build_pages(recipe, out / "pages")
+    stats = build_corpus(sources, out / "corpus", seed, out / "pages")
     print(f"{stats['documents']:,} documents, {stats['bytes']:,} bytes")
 
     tokenizer = train_tokenizer(tokenizer_texts(out / "corpus", MIXTURE, seed), vocab_size=512)

@@ -19,7 +19,10 @@ from cygnet.corpus.pipeline.progress import silent
 from cygnet.corpus.reading import python
 from cygnet.errors import UserError
 
-SMALL = CorpusConfig(task_documents=60, heldout_task_documents=5, dedup=DedupConfig(near=False))
+SMALL = CorpusConfig(
+    sources=("docs", "code", "tasks"), task_documents=60, heldout_task_documents=5, dedup=DedupConfig(near=False)
+)
+MADE_UP = SMALL.model_copy(update={"sources": ("tasks",)})  # nothing has to be read for it
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_a_leaking_exercise_stops_the_build_and_leaves_nothing(tmp_path: Path, m
 
     monkeypatch.setattr(corpus_build, "task_documents", leaking)
     with pytest.raises(UserError, match="exercises are also in training: addition 1 1"):
-        build_corpus(SMALL, tmp_path / "corpus", seed=1)
+        build_corpus(MADE_UP, tmp_path / "corpus", seed=1)
     assert not (tmp_path / "corpus").exists()
 
 
@@ -106,6 +109,11 @@ def test_a_corpus_without_held_out_documents_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no validation documents"):
         build_corpus(CorpusConfig(sources=(), built=str(folder)), tmp_path / "corpus", seed=1)
     assert not (tmp_path / "corpus").exists()
+
+
+def test_sources_that_must_be_read_are_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="build its pages first"):
+        build_corpus(CorpusConfig(sources=("docs", "tasks")), tmp_path / "corpus", seed=1)
 
 
 def test_a_recipe_that_reads_nothing_has_no_pages() -> None:
@@ -144,7 +152,7 @@ def built(folder: Path, source: str = "swans") -> Path:
 
 
 def test_a_corpus_that_was_built_joins_in_its_own_splits(tmp_path: Path) -> None:
-    config = SMALL.model_copy(update={"built": str(built(tmp_path / "built"))})
+    config = MADE_UP.model_copy(update={"built": str(built(tmp_path / "built"))})
     stats = build_corpus(config, tmp_path / "corpus", seed=1)
     assert stats["by_source"]["swans"]["documents"] == 3
     assert stats["by_source"]["swans"]["dropped"] == {"empty": 2}  # skipped and dropped, by rules of one name
@@ -154,14 +162,14 @@ def test_a_corpus_that_was_built_joins_in_its_own_splits(tmp_path: Path) -> None
 
 
 def test_a_source_of_a_built_corpus_can_not_be_called_like_our_own(tmp_path: Path) -> None:
-    config = SMALL.model_copy(update={"built": str(built(tmp_path / "built", "docs"))})
+    config = MADE_UP.model_copy(update={"built": str(built(tmp_path / "built", "docs"))})
     with pytest.raises(UserError, match="are taken. Rename it"):
         build_corpus(config, tmp_path / "corpus", seed=1)
 
 
 def test_a_runs_own_corpus_is_none_that_was_built(tmp_path: Path) -> None:
-    build_corpus(SMALL, tmp_path / "run", seed=1)
-    config = SMALL.model_copy(update={"built": str(tmp_path / "run")})
+    build_corpus(MADE_UP, tmp_path / "run", seed=1)
+    config = MADE_UP.model_copy(update={"built": str(tmp_path / "run")})
     with pytest.raises(UserError, match="no stats.json of `cygnet corpus build`: by_source.tasks.skipped"):
         build_corpus(config, tmp_path / "corpus", seed=1)
     assert not (tmp_path / "corpus").exists()

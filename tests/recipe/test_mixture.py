@@ -35,7 +35,8 @@ def built(tmp_path: Path) -> Path:
 
 
 def weigh(folder: Path, **weights: float) -> None:
-    sources = {name: {"skipped": {}, "dropped": {}, "weight": weight} for name, weight in weights.items()}
+    known = {"read": 1, "skipped": {}, "dropped": {}, "kept": 1, "bytes": 1}
+    sources = {name: {**known, "weight": weight} for name, weight in weights.items()}
     write_json(folder / "stats.json", {"by_source": sources})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from cygnet.corpus.config import CorpusConfig
 from cygnet.corpus.document import Document
 from cygnet.corpus.holdout import SPLITS, Split, check_heldout, overlapping
+from cygnet.corpus.pages import pages_recipe
 from cygnet.corpus.parquet import read_documents, write_documents
 from cygnet.corpus.pipeline.look import Stats, read_stats
 from cygnet.corpus.tasks import documents as task_documents
@@ -23,13 +24,15 @@ _OWN_NAMES = ("docs", "code", "web", "tasks", "own")
 def build_corpus(config: CorpusConfig, out: Path, seed: int, pages: Path | None = None) -> dict[str, Any]:
     """Write the corpus to the folder `out`: one parquet file a split and `stats.json`, whose content is returned.
 
-    `pages` is what was built of `corpus.pages.pages_recipe`. Every document read is either kept or counted under the
+    `pages` is what `corpus.pages.build_pages` built of the sources that are read, if there are any. Every document read is either kept or counted under the
     rule that dropped it. Texts pass through: in memory stay what is held out, and some
     100 bytes of each document to know equal ones by.
 
     Raises:
         UserError: when a corpus can't be read, a split would be empty or something held out is in training.
     """
+    if pages is None and pages_recipe(config, {}) is not None:
+        raise UserError("this corpus has sources that must be read: build its pages first (cygnet.corpus.pages).")
     corpora = [folder for folder in (pages, Path(config.built) if config.built else None) if folder]
     counts = _Counts()
     for corpus in corpora:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cygnet.corpus.config import CorpusConfig
 from cygnet.corpus.holdout import HELD_OUT_SHARE
@@ -28,3 +29,19 @@ def pages_recipe(config: CorpusConfig, evaluation: Mapping[str, Path]) -> Corpus
     rules = {name: getattr(config, name) for name in Rules.model_fields}
     asked = {**config.evaluation, **{name: str(path) for name, path in evaluation.items()}}
     return CorpusRecipe(**rules | {"evaluation": asked}, sources=sources, heldout=HELD_OUT_SHARE)
+
+
+def build_pages(recipe: CorpusRecipe, out: Path, progress: bool = False) -> dict[str, Any]:
+    """Build a recipe's pages in the folder `out`, for `cygnet.corpus.build.build_corpus`, and return their statistics.
+
+    All of it happens in this process: others would run the main module again, and a user's script may not expect that.
+    What is done already is not done again. Relative paths begin at the current folder.
+
+    Raises:
+        UserError: when a source can't be read.
+    """
+    from cygnet.corpus.pipeline.build import build
+    from cygnet.corpus.pipeline.engines.local import Local
+    from cygnet.corpus.pipeline.progress import Printed, silent
+
+    return build(recipe, Path.cwd(), out, Local(1), Printed() if progress else silent, part=True)

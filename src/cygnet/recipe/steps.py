@@ -32,19 +32,14 @@ def pages_step(config: CorpusConfig, evaluation: Mapping[str, Path], out: Path) 
 
     It depends on the installed Python's version too, which is one of the sources.
     """
-    from cygnet.corpus.pages import pages_recipe
+    from cygnet.corpus.pages import build_pages, pages_recipe
 
     recipe = pages_recipe(config, evaluation)
     if recipe is None:
         return None
 
     def action(work: Work) -> dict[str, Any]:
-        from cygnet.corpus.pipeline.build import build
-        from cygnet.corpus.pipeline.engines.local import Local
-        from cygnet.corpus.pipeline.progress import Printed, silent
-
-        # in this process: others would run the main module again, and a user's script may not expect that
-        stats = build(recipe, Path.cwd(), out, Local(1), Printed() if work.progress else silent, part=True)
+        stats = build_pages(recipe, out, work.progress)
         return {key: stats[key] for key in ("read", "kept", "bytes")}
 
     named = [config.text_folder, config.quality.filter, *config.evaluation.values()]
