@@ -24,8 +24,8 @@ _OWN_NAMES = ("docs", "code", "web", "tasks", "own")
 def build_corpus(config: CorpusConfig, out: Path, seed: int, pages: Path | None = None) -> dict[str, Any]:
     """Write the corpus to the folder `out`: one parquet file a split and `stats.json`, whose content is returned.
 
-    `pages` is what `corpus.pages.build_pages` built of the sources that are read, if there are any. Every document read is either kept or counted under the
-    rule that dropped it. Texts pass through: in memory stay what is held out, and some
+    `pages` is what `corpus.pages.build_pages` built of the sources that are read, if there are any. Every document is
+    either kept or counted under the rule that dropped it. Texts pass through: in memory stay what is held out, and some
     100 bytes of each document to know equal ones by.
 
     Raises:
