@@ -81,6 +81,16 @@ def test_a_stages_own_key_comes_before_the_recipes() -> None:
     assert stage_recipe("rl", ["reward.epochs=2.0"]).reward.epochs == 2
 
 
+def test_keys_of_a_section_within_a_section_add_up(tmp_path: Path) -> None:
+    adapter = stage_recipe("sft", ["adapter.rank=8", "adapter.base_precision=int8", "adapter.alpha=4.0"]).sft.adapter
+    assert (adapter.rank, adapter.base_precision, adapter.alpha) == (8, "int8", 4.0)
+    (tmp_path / "mine.toml").write_text('extends = "smoke"\n[rl.adapter]\nrank = 4\ntargets = ["q_proj", "o_proj"]\n')
+    adapter = load_recipe(
+        [str(tmp_path / "mine.toml"), "rl.adapter.alpha=2.0", 'rl.adapter.targets=["v_proj"]']
+    ).rl.adapter
+    assert (adapter.rank, adapter.alpha, adapter.targets) == (4, 2.0, ("v_proj",))
+
+
 def test_an_adapter_on_a_sharded_base_is_refused_before_anything_is_trained() -> None:
     assert load_recipe(["smoke", "rl.adapter.rank=4"]).rl.adapter.rank == 4
     with pytest.raises(UserError, match=r"not sharded: leave out training\.sharding, or rl\.adapter"):

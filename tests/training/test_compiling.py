@@ -61,7 +61,7 @@ def test_a_compiler_that_fails_stops_nothing(
 
 
 def test_what_is_computed_once_is_computed_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise a resumed stage, which has not computed it yet, would compile it too, to other numbers."""
+    """Otherwise a resumed stage, which has not computed it yet, would compile it too, and then everything again."""
     kept: dict[str, torch.Tensor] = {}
     seen = []
 

@@ -1,7 +1,7 @@
 """Layers of settings, from files and from `key=value` arguments; a later one wins over an earlier one."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,25 @@ class Layer:
     data: Table
 
 
-def merge(layers: Sequence[Layer]) -> Table:
-    """One table out of many: sections merge key by key; a key's value, be it an array or a table, is replaced whole."""
+def merge(layers: Sequence[Layer], sections: Collection[str] = ()) -> Table:
+    """One table out of many: sections merge key by key; a key's value, be it an array or a table, is replaced whole.
+
+    sections: the dotted keys of those that lie within others, such as sft.adapter; they merge key by key too.
+    """
     merged: Table = {}
     for layer in layers:
         for key, value in layer.data.items():
             both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-            merged[key] = {**merged[key], **value} if both else value
+            merged[key] = _over(merged[key], value, f"{key}.", sections) if both else value
+    return merged
+
+
+def _over(before: Table, after: Table, prefix: str, sections: Collection[str]) -> Table:
+    merged = {**before, **after}
+    for key in before.keys() & after.keys():
+        one, other = before[key], after[key]
+        if prefix + key in sections and isinstance(one, dict) and isinstance(other, dict):
+            merged[key] = _over(one, other, f"{prefix}{key}.", sections)
     return merged
 
 

@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,7 +22,7 @@ def validate(model: type[Model], layers: Sequence[Layer]) -> Model:
     Raises:
         UserError: listing every mistake.
     """
-    document = json.dumps(merge(layers), default=str)
+    document = json.dumps(merge(layers, set(_sections(model))), default=str)
     try:
         return model.model_validate_json(document, strict=True)
     except ValidationError as error:
@@ -38,6 +38,15 @@ def dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
         yield prefix + name
         for section in _models_in(field.annotation):
             yield from dotted_keys(section, f"{prefix}{name}.")
+
+
+def _sections(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every key that stands for keys of its own; one whose names the user chooses is a value, like an array."""
+    for name, field in model.model_fields.items():
+        if get_origin(field.annotation) not in (dict, list, tuple):
+            for section in _models_in(field.annotation):
+                yield prefix + name
+                yield from _sections(section, f"{prefix}{name}.")
 
 
 def _describe(model: type[BaseModel], layers: Sequence[Layer], detail: Any) -> str:
