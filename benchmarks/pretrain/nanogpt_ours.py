@@ -81,9 +81,10 @@ def main() -> None:
         work = Work(Path(folder) / "checkpoints", Path(folder) / "metrics.jsonl", seed, available_cores(), False)
         plan = Plan(UPDATES, "linear", WARMUP, checkpoint_every=UPDATES)
         metrics = fit(model, optimizers, Windows(model, train, seed), plan, work)
+        seconds = metrics.history("step")[-1]["seconds"]
     began = time.perf_counter()
     found = {
-        "seconds": metrics.history("step")[-1]["seconds"],
+        "seconds": seconds,
         "updates": UPDATES,
         "loss": loss(model, validation),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

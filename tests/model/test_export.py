@@ -200,3 +200,15 @@ def test_llama_cpp_computes_the_same(save_foreign, tmp_path: Path, family: str) 
     for dtype in ("float32", "q8_0"):
         lines = export(tmp_path / "model", tmp_path / f"{dtype}.gguf", "gguf", dtype)
         assert lines[2].startswith("checked by llama.cpp")
+
+
+def test_what_another_program_can_not_open_is_not_written(
+    sft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise KeyError("rope_parameters")
+
+    monkeypatch.setattr(peers, "read_by_transformers", failing)
+    with pytest.raises(UserError, match=r"transformers .* can't open it \(KeyError: 'rope_parameters'\)"):
+        export(sft, tmp_path / "out", "hf")
+    assert not (tmp_path / "out").exists()

@@ -1,5 +1,6 @@
 """A model in the formats of others, opened again before it is handed over: `cygnet export`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -87,7 +88,7 @@ def _by_transformers(folder: Path, ours: Reading) -> str:
     from cygnet.model.peers import read_by_transformers
 
     name = f"transformers {transformers.__version__}"
-    theirs = read_by_transformers(folder, ours)
+    theirs = _opened(name, lambda: read_by_transformers(folder, ours))
     moved = difference(ours.scores, theirs.scores)
     if moved > _EXACT * max(1.0, float(ours.scores.abs().max())):
         raise UserError(f"opened by {name}, its numbers differ by up to {moved:.2g}: nothing was written.")
@@ -102,12 +103,21 @@ def _by_llama_cpp(file: Path, ours: Reading, dtype: Packing) -> str:
     from cygnet.model.peers import read_by_llama_cpp
 
     name = f"llama.cpp (llama-cpp-python {llama_cpp.__version__})"
-    theirs = read_by_llama_cpp(file, ours)
+    theirs = _opened(name, lambda: read_by_llama_cpp(file, ours))
     moved, largest = difference(ours.scores, theirs.scores), float(ours.scores.abs().max())
     typical = float((ours.scores - theirs.scores).std() / ours.scores.std())
     if not (moved <= _EXACT * max(1.0, largest) if dtype == "float32" else typical <= _ROUNDED):
         raise UserError(f"opened by {name}, its numbers differ by up to {moved:.2g}: nothing was written.")
     return _agreed(name, ours, theirs, moved)
+
+
+def _opened(name: str, read: Callable[[], Reading]) -> Reading:
+    """A reading by another program. Raises UserError where it can't open what was written."""
+    try:
+        return read()
+    except Exception as error:
+        said = next(iter(str(error).splitlines()), "")
+        raise UserError(f"{name} can't open it ({type(error).__name__}: {said}): nothing was written.") from error
 
 
 def _agreed(name: str, ours: Reading, theirs: Reading, moved: float) -> str:

@@ -82,6 +82,14 @@ class AdapterConfig(Settings):
     )
     lr_factor: float = Field(3.0, gt=0, description="the stage's AdamW rate times this is the adapter's")
 
+    @model_validator(mode="after")
+    def _asked_for(self) -> "AdapterConfig":
+        known = type(self).model_fields
+        changed = [name for name, field in known.items() if getattr(self, name) != field.default]
+        if self.rank == 0 and changed:
+            raise ValueError(f"{changed[0]} is said of an adapter, but there is none: set its rank, such as 8")
+        return self
+
 
 class SftConfig(Settings):
     """Supervised fine-tuning on the assistant's tokens."""
