@@ -26,7 +26,7 @@ from cygnet.training.metrics import Metrics  # noqa: E402
 from cygnet.training.optimizers import Muon, adamw  # noqa: E402
 from cygnet.training.work import Work  # noqa: E402
 
-UPDATES, ROWS, WARMUP = 140, 24, 10
+UPDATES, ROWS, WARMUP = 170, 24, 10
 FFN_WIDTH = 320  # a little narrower than the dial's, so that nanoGPT has more parameters
 MATRIX_LR, OTHER_LR, MOMENTUM = 0.03, 0.01, 0.85
 
