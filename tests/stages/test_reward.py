@@ -12,6 +12,7 @@ from cygnet.errors import UserError
 from cygnet.files import write_jsonl
 from cygnet.model.folder import load_scalar_model
 from cygnet.model.transformer import ScalarModel
+from cygnet.stages import reward
 from cygnet.stages.config import RewardConfig
 from cygnet.stages.ranked_answers import Comparison, read_comparisons
 from cygnet.stages.reward import (
@@ -210,6 +211,16 @@ def test_scores_of_the_training_answers_are_normalized(
     normalized = (raw - model.mean) / model.scale
     assert normalized.mean().item() == pytest.approx(0, abs=1e-4)
     assert normalized.std().item() == pytest.approx(1, abs=1e-4)
+
+
+def test_a_model_that_tells_no_answers_apart_is_not_written(
+    inputs: Path, tmp_path: Path, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reward, "score_sequences", lambda _model, _tokenizer, found: torch.zeros(len(found)))
+    config = RewardConfig(prompts_per_step=20)
+    with pytest.raises(UserError, match="every answer has the same score"):
+        train_reward(inputs / "base", inputs / "comparisons", tmp_path / "reward", config, work)
+    assert not (tmp_path / "reward").exists()
 
 
 def test_the_head_starts_small(inputs: Path, tmp_path: Path, work: Work) -> None:

@@ -3,7 +3,6 @@ import shutil
 import pytest
 import torch
 
-from cygnet.training import compiling
 from cygnet.training.compiling import compiled, pays
 
 CPU = torch.device("cpu")
@@ -34,7 +33,7 @@ def test_what_is_compiled_gives_the_same_numbers_and_gradients() -> None:
 def test_without_a_compiler_it_is_left_as_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(compiling, "_COMPILERS", ("no-such-compiler",))
+    monkeypatch.setenv("CXX", "no-such-compiler")
     assert compiled(twice) is twice
     assert "no C++ compiler is found: training goes on uncompiled" in capsys.readouterr().err
 
@@ -52,7 +51,7 @@ def test_a_compiler_that_fails_stops_nothing(
         return call
 
     monkeypatch.setattr(torch, "compile", failing)
-    monkeypatch.setattr(compiling, "_COMPILERS", ("sh",))
+    monkeypatch.setenv("CXX", "sh")
     quick = compiled(twice)
     x = torch.ones(2)
     assert quick(x).tolist() == quick(x).tolist() == [3.0, 3.0]
@@ -72,13 +71,13 @@ def test_what_is_computed_once_is_computed_before(monkeypatch: pytest.MonkeyPatc
         return lambda x: (seen.append(list(kept)), function(x))[1]  # type: ignore[operator]
 
     monkeypatch.setattr(torch, "compile", compiling_)
-    monkeypatch.setattr(compiling, "_COMPILERS", ("sh",))
+    monkeypatch.setenv("CXX", "sh")
     compiled(remembering)(torch.ones(2))
     assert seen == [["cosines"]]
 
 
 def test_a_mistake_of_the_caller_is_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
-    monkeypatch.setattr(compiling, "_COMPILERS", ("sh",))
+    monkeypatch.setenv("CXX", "sh")
     with pytest.raises(TypeError, match="concatenate"):
         compiled(twice)("text")  # type: ignore[arg-type]

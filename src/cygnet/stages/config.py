@@ -71,15 +71,21 @@ Matrix = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 ATTENTION: tuple[Matrix, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
-class AdapterConfig(Settings):
-    """A low-rank adapter that learns in place of the model; with 4-bit base weights this is QLoRA."""
+class LowRankConfig(Settings):
+    """The shape of a low-rank adapter, and what it stands on."""
 
-    rank: int = Field(0, ge=0, description="of the change to each matrix; 0: no adapter, the whole model learns")
+    rank: int = Field(8, ge=1, description="of the change to each matrix")
     alpha: float = Field(16.0, gt=0, description="the change counts alpha / rank times")
     targets: tuple[Matrix, ...] = Field(ATTENTION, min_length=1, description="the matrices of each layer that change")
     base_precision: BasePrecision = Field(
         "float32", description="what the model's matrices, which stay as they are, are kept in; nf4 has 4 bits"
     )
+
+
+class AdapterConfig(LowRankConfig):
+    """A low-rank adapter that learns in place of the model; with 4-bit base weights this is QLoRA."""
+
+    rank: int = Field(0, ge=0, description="of the change to each matrix; 0: no adapter, the whole model learns")
     lr_factor: float = Field(3.0, gt=0, description="the stage's AdamW rate times this is the adapter's")
 
     @model_validator(mode="after")
@@ -106,15 +112,9 @@ class SftConfig(Settings):
     adapter: AdapterConfig = AdapterConfig()
 
 
-class AdaptConfig(Settings):
+class AdaptConfig(LowRankConfig):
     """Low-rank adaptation of a model to a few examples; the model itself stays as it is."""
 
-    rank: int = Field(8, ge=1, description="of the change to each matrix")
-    alpha: float = Field(16.0, gt=0, description="the change counts alpha / rank times")
-    targets: tuple[Matrix, ...] = Field(ATTENTION, min_length=1, description="the matrices of each layer that change")
-    base_precision: BasePrecision = Field(
-        "float32", description="what the model's matrices, which stay as they are, are kept in; nf4 has 4 bits"
-    )
     epochs: float = Field(10.0, gt=0, description="passes over the examples")
     least_updates: int = Field(60, ge=1, description="updates there are at least, however few the examples")
     rows_per_step: int = Field(8, ge=1, description="rows in one update, each as long as the longest example")

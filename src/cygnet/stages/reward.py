@@ -48,7 +48,7 @@ def train_reward(sft: Path, comparisons: Path, out: Path, config: RewardConfig, 
     deviation of the scores of the SFT model's own answers are stored in the model.
 
     Raises:
-        UserError: for malformed rows, or comparisons in which everything ties.
+        UserError: for malformed rows, comparisons in which everything ties, or a model that tells no answers apart.
     """
     adapted = config.adapter.rank > 0
     language_model, tokenizer = open_base(sft, config.adapter, work) if adapted else load_language_model(sft)
@@ -73,6 +73,8 @@ def train_reward(sft: Path, comparisons: Path, out: Path, config: RewardConfig, 
         return {}
     scores = torch.cat([score_sequences(model, tokenizer, item.sequences) for item in train[:500]])
     model.mean, model.scale = float(scores.mean()), float(scores.std())
+    if not model.scale > 0:
+        raise UserError("reward: every answer has the same score: nothing was learned. Give more comparisons.")
     if adapter is not None:
         save_adapter(out, adapter, sft, (model.mean, model.scale))
     else:

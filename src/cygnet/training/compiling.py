@@ -1,5 +1,6 @@
 """Compiling what a stage does at every step, where the stage is long enough to repay it."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -9,7 +10,6 @@ import torch
 
 # Work, in FLOPs, from which compiling pays: half a minute of it against a minute or more on two cores, or on a GPU
 _REPAID = {"cpu": 1e13, "cuda": 1e17}
-_COMPILERS = ("g++", "c++", "clang++")
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -28,7 +28,7 @@ def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """
     import torch._inductor.config as inductor
 
-    if not any(map(shutil.which, _COMPILERS)):
+    if shutil.which(os.environ.get("CXX", "g++")) is None:  # the one that torch would call
         print("no C++ compiler is found: training goes on uncompiled, at some two thirds of the speed", file=sys.stderr)
         return function
     inductor.compile_threads = 1  # no processes of its own, which Ctrl-C would reach, too
