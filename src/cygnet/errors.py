@@ -11,3 +11,7 @@ class UserError(Exception):
 
 class ContextError(UserError):
     """A prompt leaves no room in the model's context: it will always be refused, but a shorter one is answered."""
+
+
+class ToldError(UserError):
+    """Another process ended by a mistake of the user, and has told it: nothing is to be added on the same machine."""

@@ -10,6 +10,7 @@ import pytest
 
 from cygnet.cli import main
 from cygnet.cli.main import build_app
+from cygnet.errors import ToldError
 
 
 def test_help_lists_every_verb_and_each_has_an_example(cygnet) -> None:
@@ -90,6 +91,38 @@ def test_ctrl_c_says_how_to_go_on(texts: Path, tmp_path: Path) -> None:
     assert f"cygnet: interrupted. To go on where it stopped: cygnet pretrain '{texts}' -o" in err.decode()
     assert list((tmp_path / "base.work/checkpoints/pretrain").glob("step_*"))
     assert not (tmp_path / "base").exists()
+
+
+def test_the_command_that_goes_on_does_not_begin_again(cygnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def interrupted(recipe: object, folder: Path, restart: bool) -> None:
+        asked.append(restart)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cygnet.recipe.run.run_recipe", interrupted)
+    code, _, err = cygnet("run", "smoke", "--restart", "seed=2")
+    assert (code, asked) == (130, [True])
+    assert err.endswith(": cygnet run smoke seed=2\n")
+    cygnet("run", "smoke")
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize(("rank", "local_rank", "told"), [("1", "1", False), ("9", "1", False), ("8", "0", True)])
+def test_what_one_process_has_told_is_told_once_on_each_machine(
+    cygnet, monkeypatch: pytest.MonkeyPatch, rank: str, local_rank: str, told: bool
+) -> None:
+    def end(*_: object) -> None:
+        raise ToldError("the first process could not go on; it says why.")
+
+    monkeypatch.setattr("cygnet.recipe.report.build_report", end)
+    waited: list[bool] = []
+    monkeypatch.setattr(main, "_let_the_first_speak", lambda: waited.append(True))
+    for name, value in {"WORLD_SIZE": "16", "RANK": rank, "LOCAL_RANK": local_rank}.items():
+        monkeypatch.setenv(name, value)
+    code, _, err = cygnet("report", "runs/x")
+    assert (code, waited) == (2, [True])
+    assert err == (f"cygnet (process {rank}): the first process could not go on; it says why.\n" if told else "")
 
 
 def test_a_closed_pipe_is_no_error() -> None:

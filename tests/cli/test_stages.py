@@ -122,6 +122,33 @@ def test_a_working_folder_of_the_users_is_left_alone(models: Path, tmp_path: Pat
     assert "a.work, which holds other files" in err
 
 
+@pytest.mark.parametrize("verb", ["pretrain", "sft", "adapt", "reward", "rl"])
+def test_an_interrupted_stage_that_has_changed_is_refused_unless_it_may_begin_again(
+    models: Path, texts: Path, tmp_path: Path, cygnet, verb: str
+) -> None:
+    pretrain = ["depth=1", "context_length=64", "tokenizer.vocab_size=300", "tokens.train_tokens=20_000"]
+    given: dict[str, list[object]] = {
+        "pretrain": [texts, *pretrain, "evaluations=1"],
+        "sft": [models / "base", models / "chats.jsonl", "rows_per_step=2"],
+        "adapt": [models / "base", models / "chats.jsonl", "least_updates=1", "epochs=0.1"],
+        "reward": [models / "sft", models / "comparisons.jsonl"],
+        "rl": [models / "sft", models / "prompts.jsonl", "--reward", models / "reward", "iterations=1", "rollouts=4"],
+    }
+    command = [verb, *given[verb], *SMALL, "-o", tmp_path / "a"]
+    (tmp_path / f"a.work/checkpoints/{verb}/step_7").mkdir(parents=True)
+    (tmp_path / "a.work/.lock").touch()
+    code, out, err = cygnet(*command)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"cygnet: {verb} was interrupted after 7 updates, and since then this has changed: ")
+    assert "add --restart" in err
+    assert not (tmp_path / "a").exists()
+    assert (tmp_path / f"a.work/checkpoints/{verb}/step_7").exists()
+    code, out, _ = cygnet(*command, "--restart")
+    assert code == 0
+    assert f"{verb} begins again: the checkpoints of its first 7 updates and its metrics are removed." in out
+    assert not (tmp_path / f"a.work/checkpoints/{verb}/step_7").exists()
+
+
 def test_models_are_ranked_by_a_reward_model(models: Path, tmp_path: Path, cygnet) -> None:
     players = [f"one={models / 'sft'}", f"two={models / 'rl'}"]
     settings = ["rank.prompts=12", "rank.bootstrap=100", *SMALL]

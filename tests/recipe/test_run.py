@@ -60,6 +60,11 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(run: Path, tiny: list[str], t
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     assert not (folder / ("base" if stage == "pretrain" else stage)).exists()
+    whose = "" if stage == "pretrain" else " of pretrain"
+    refused = rf"{stage} was interrupted after [\d,]+ updates .*this has changed: depth \(1 → 2\){whose}\. Put it back"
+    with pytest.raises(UserError, match=refused):
+        run_recipe(load_recipe([*tiny, "depth=2"]), folder, progress=False)
+    assert read_json(folder / "recipe.json") == load_recipe(tiny).to_json()
     run_recipe(load_recipe(tiny), folder, progress=False)
     for model in MODELS:
         assert sha256_of(folder / model) == sha256_of(run / model), model

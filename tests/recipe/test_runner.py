@@ -1,16 +1,20 @@
 import json
 import os
+import re
+import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cygnet.errors import UserError
-from cygnet.files import write_aside, write_json
+from cygnet.errors import ToldError, UserError
+from cygnet.files import sha256_of, write_aside, write_json
 from cygnet.recipe.code import code_version
 from cygnet.recipe.lineage import Lineage
-from cygnet.recipe.runner import Step, run_steps
+from cygnet.recipe.runner import run_steps
+from cygnet.recipe.step import Step, upstream
 from cygnet.training.work import Work
 from cygnet.training.world import World
 
@@ -22,13 +26,14 @@ class Kitchen:
         self.folder = folder
         self.calls: list[str] = []
         self.word = "moss"
+        self.word_of_the_code = ""
         self.marks = "!"
         self.fail = False
 
     def source(self, work: Work) -> dict[str, Any]:
         self.calls.append("source")
         with write_aside(self.folder / "word.txt") as file:
-            file.write_text(self.word)
+            file.write_text(self.word_of_the_code or self.word)
         return {"letters": len(self.word)}
 
     def shout(self, work: Work) -> dict[str, Any]:
@@ -43,14 +48,15 @@ class Kitchen:
             (folder / "loud.txt").write_text((self.folder / "word.txt").read_text().upper()[:4] + self.marks)
         return {}
 
-    def run(self, seed: int = 1, threads: int = 1, progress: bool = False) -> list[str]:
+    def run(self, seed: int = 1, threads: int = 1, progress: bool = False, restart: bool = False) -> list[str]:
         word, shout = self.folder / "word.txt", self.folder / "shout"
         steps = [
             Step("source", (), (word,), {"word": self.word}, self.source),
             Step("shout", (word,), (shout,), {"marks": self.marks}, self.shout),
         ]
         self.calls = []
-        run_steps(steps, self.folder, title="kitchen", seed=seed, threads=threads, progress=progress)
+        how = {"title": "kitchen", "seed": seed, "threads": threads, "progress": progress, "restart": restart}
+        run_steps(steps, self.folder, **how)
         return self.calls
 
 
@@ -78,9 +84,7 @@ def test_only_what_a_change_reaches_is_made_again(kitchen: Kitchen) -> None:
 
 def test_what_other_code_made_is_made_again(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
     kitchen.run()
-    monkeypatch.setattr(
-        "cygnet.recipe.runner.code_version", lambda step: "99" if step == "shout" else code_version(step)
-    )
+    monkeypatch.setattr("cygnet.recipe.step.code_version", lambda step: "99" if step == "shout" else code_version(step))
     assert kitchen.run() == ["shout"]
 
 
@@ -139,41 +143,141 @@ def test_going_on_with_other_threads_is_said_and_keeps_the_checkpoints(
     assert (kitchen.folder / "checkpoints/shout/step_1").exists()
 
 
-def test_checkpoints_of_something_else_are_removed(kitchen: Kitchen, capsys: pytest.CaptureFixture[str]) -> None:
+def interrupt(kitchen: Kitchen, updates: int, **how: Any) -> None:
+    """Stop the second step when it has a checkpoint after so many updates."""
     kitchen.fail = True
     with pytest.raises(KeyboardInterrupt):
-        kitchen.run()
-    (kitchen.folder / "checkpoints/shout/step_7").mkdir()
-    kitchen.fail, kitchen.word = False, "fern"
-    assert kitchen.run() == ["source", "shout"]
-    assert not (kitchen.folder / "checkpoints/shout/step_7").exists()
-    assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n"
-    said = capsys.readouterr().out
-    assert "shout starts afresh, and the checkpoints of its first 7 updates and its metrics are removed. " in said
-    assert "Changed: what is in word.txt.\n" in said
+        kitchen.run(**how)
+    kitchen.fail = False
+    (kitchen.folder / f"checkpoints/shout/step_{updates}").mkdir(parents=True)
 
 
-def test_progress_is_never_lost_without_a_word_on_why(kitchen: Kitchen, capsys: pytest.CaptureFixture[str]) -> None:
-    kitchen.fail = True
-    with pytest.raises(KeyboardInterrupt):
-        kitchen.run()
-    (kitchen.folder / "checkpoints/shout/step_120").mkdir()
+def test_an_unfinished_step_that_has_changed_is_refused_until_the_change_is_put_back(kitchen: Kitchen) -> None:
+    interrupt(kitchen, 7)
     key = kitchen.folder / "checkpoints/shout/key.json"
-    kitchen.marks, kitchen.fail = "??", False
-    before = json.loads(key.read_text())
-    kitchen.run(seed=2)
-    said = capsys.readouterr().out
-    assert "the checkpoints of its first 120 updates and its metrics are removed. " in said
-    assert 'Changed: seed (1 → 2), marks ("!" → "??").\n' in said
-    kitchen.fail = True
+    write_json(key, {**json.loads(key.read_text()), "started": time.time() - 50, "earlier": 100.0})
+    kitchen.marks = "?"
+    before = sha256_of(kitchen.folder)
+    with pytest.raises(UserError) as refused:
+        kitchen.run(seed=2)
+    assert kitchen.calls == []
+    assert sha256_of(kitchen.folder) == before
+    told = str(refused.value)
+    assert re.search(r"^shout was interrupted after 7 updates \(2 min 3\d s\), and since then this has changed: ", told)
+    assert 'changed: seed (1 → 2), marks ("!" → "?"). Put it back to go on from there, add --restart to begin' in told
     kitchen.marks = "!"
-    for key_of_old in ({**before, "ingredients": "hash"}, {}):
-        with pytest.raises(KeyboardInterrupt):
-            kitchen.run()
-        write_json(key, key_of_old)
-    with pytest.raises(KeyboardInterrupt):
+    assert kitchen.run() == ["shout"]
+    assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n{}\n"
+
+
+def test_with_restart_an_unfinished_step_begins_again_if_it_has_changed(
+    kitchen: Kitchen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupt(kitchen, 7)
+    interrupt(kitchen, 8, restart=True)  # nothing has changed: the option is no order
+    assert capsys.readouterr().out == "shout goes on: nothing that it is made of has changed.\n"
+    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+    kitchen.word = "fern"
+    assert kitchen.run(restart=True) == ["source", "shout"]
+    assert not list((kitchen.folder / "checkpoints/shout").glob("step_[78]"))
+    assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n"
+    said = (
+        "shout begins again: the checkpoints of its first 8 updates and its metrics are removed. Changed: what is in "
+    )
+    assert capsys.readouterr().out == f"{said}word.txt.\n"
+
+
+def test_a_change_that_reaches_an_unfinished_step_is_refused_before_anything_is_made(kitchen: Kitchen) -> None:
+    interrupt(kitchen, 7)
+    kitchen.word = "fern"
+    before = sha256_of(kitchen.folder)
+    with pytest.raises(UserError, match=r'this has changed: word \("moss" → "fern"\) of source\. Put it back'):
         kitchen.run()
-    assert "shout starts afresh, and the checkpoints of its first 1 updates" in capsys.readouterr().out
+    assert sha256_of(kitchen.folder) == before
+    kitchen.word = "moss"
+    (kitchen.folder / "word.txt").unlink()  # will be made again, to the same
+    assert kitchen.run() == ["source", "shout"]
+    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+
+
+def test_what_changes_only_when_it_is_made_again_is_refused_then(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(kitchen, 7)
+    monkeypatch.setattr("cygnet.recipe.step.code_version", lambda step: "9" if step == "source" else code_version(step))
+    monkeypatch.setattr(kitchen, "word_of_the_code", "rush")
+    with pytest.raises(UserError, match=r"this has changed: what is in word\.txt\. Put it back"):
+        kitchen.run()
+    assert kitchen.calls == ["source"]
+    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+    monkeypatch.undo()
+    assert kitchen.run() == ["source", "shout"]
+    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+
+
+def test_code_and_files_from_outside_that_have_changed_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, made, model = tmp_path / "rows.jsonl", tmp_path / "run/rows", tmp_path / "run/model"
+    rows.write_text("1")
+
+    def train(work: Work) -> dict[str, Any]:
+        (work.checkpoints / "step_3").mkdir(exist_ok=True)
+        raise KeyboardInterrupt
+
+    def split(work: Work) -> dict[str, Any]:
+        made.write_text("the same, whatever is in rows")
+        return {}
+
+    def run() -> None:
+        steps = [Step("split", (rows,), (made,), {}, split), Step("sft", (made,), (model,), {}, train)]
+        run_steps(steps, tmp_path / "run", title="", seed=1, threads=1, progress=False)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    rows.write_text("2")
+    with pytest.raises(UserError, match=r"changed: what is in \S+rows\.jsonl\. Put it back"):
+        run()
+    rows.write_text("1")
+    with monkeypatch.context() as patch, pytest.raises(UserError, match=r"changed: the code it uses \(\S+ → 9\)\."):
+        patch.setattr("cygnet.recipe.step.code_version", lambda step: "9" if step == "sft" else code_version(step))
+        run()
+    with pytest.raises(KeyboardInterrupt):
+        run()
+
+
+def test_another_attempt_than_the_finished_step_keeps_what_it_has_done(kitchen: Kitchen) -> None:
+    kitchen.run()
+    kitchen.marks = "?"
+    interrupt(kitchen, 7)
+    kitchen.marks = "!"
+    assert kitchen.run() == []  # what was finished is there still
+    kitchen.marks = "."
+    with pytest.raises(UserError, match=r'after 7 updates .*changed: marks \("\?" → "\."\)'):
+        kitchen.run()
+    kitchen.marks = "?"
+    assert kitchen.run() == ["shout"]
+    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+    kitchen.marks = "."  # now it is finished, and its checkpoints led to what is there
+    assert kitchen.run() == ["shout"]
+
+
+def test_an_unfinished_step_without_checkpoints_begins_again(kitchen: Kitchen) -> None:
+    interrupt(kitchen, 7)
+    for path in (kitchen.folder / "checkpoints/shout").glob("step_*"):
+        shutil.rmtree(path)
+    kitchen.marks = "?"
+    assert kitchen.run() == ["shout"]
+    assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n"
+
+
+@pytest.mark.parametrize("key", ['{"ingredients": "a hash", "manner": {}}', "{}", "[]"])
+def test_an_attempt_of_another_version_is_refused(kitchen: Kitchen, key: str) -> None:
+    interrupt(kitchen, 120)
+    (kitchen.folder / "checkpoints/shout/key.json").write_text(key)
+    with pytest.raises(UserError, match="after 120 updates, and since then this has changed: the version of cygnet"):
+        kitchen.run()
+    assert kitchen.run(restart=True) == ["shout"]
 
 
 def test_a_finished_step_that_is_done_again_says_why(kitchen: Kitchen, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,8 +286,15 @@ def test_a_finished_step_that_is_done_again_says_why(kitchen: Kitchen, capsys: p
     kitchen.word = "mossy"
     kitchen.run(progress=True)
     said = capsys.readouterr().out.splitlines()
-    assert said[:2] == ['[1/2] source, again. Changed: word ("moss" → "mossy")', "[2/2] shout, again"]
-    assert said[2].endswith("Changed: what is in word.txt.")
+    changed = "[2/2] shout, again. Changed: what is in word.txt"
+    assert said == ['[1/2] source, again. Changed: word ("moss" → "mossy")', changed]
+    lineage = Lineage(kitchen.folder, "kitchen")
+    lineage.records["shout"] = replace(lineage.records["shout"], seconds=11_520.0)
+    lineage._save()
+    kitchen.word = "moss"
+    kitchen.run(progress=True)
+    replaced = ". What it made in 3 h 12 min stays until it is done again, and is then replaced"
+    assert capsys.readouterr().out.splitlines()[1] == changed + replaced
     (kitchen.folder / "shout/loud.txt").unlink()
     kitchen.run(progress=True)
     assert capsys.readouterr().out == "[2/2] shout, again: what it made is gone or was changed\n"
@@ -262,3 +373,26 @@ def test_one_process_decides_and_all_do_what_is_done_together(together, tmp_path
     else:
         made = {"alone": 1, "all": 4.0, "last": 1}
         assert results == [(["alone", "all", "last"], made), (["all"], made)]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_when_the_first_process_refuses_none_goes_on(together, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints/all/step_5").mkdir(parents=True)
+
+    def job(world: World) -> None:
+        step = Step("all", (), (tmp_path / "out",), {}, lambda work: {}, together=True)
+        run_steps([step], tmp_path, title="", seed=1, threads=1, world=world)
+
+    first, other = together(2, job)
+    assert "all was interrupted after 5 updates, and since then" in str(first)
+    assert isinstance(other, ToldError)
+    assert not isinstance(first, ToldError)
+
+
+def test_a_step_depends_on_what_its_makers_depend_on(tmp_path: Path) -> None:
+    def step(name: str, *inputs: str) -> Step:
+        return Step(name, tuple(tmp_path / path for path in inputs), (tmp_path / name,), {}, lambda work: {})
+
+    steps = [step("a", "outside"), step("b"), step("c", "a/file.txt"), step("d", "c", "outside")]
+    assert [maker.name for maker in upstream(steps[3], steps)] == ["c", "a"]
+    assert upstream(steps[0], steps) == []

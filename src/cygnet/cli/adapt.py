@@ -5,8 +5,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cygnet.cli.restart import Restart
 
-def adapt(model: str, examples: Path, /, *settings: str, out: Annotated[Path, Parameter(alias="-o")]) -> None:
+
+def adapt(
+    model: str,
+    examples: Path,
+    /,
+    *settings: str,
+    out: Annotated[Path, Parameter(alias="-o")],
+    restart: Restart = False,
+) -> None:
     """Teach a model from a few examples (LoRA): a small adapter learns, the model stays as it is.
 
     Parameters
@@ -29,4 +38,4 @@ def adapt(model: str, examples: Path, /, *settings: str, out: Annotated[Path, Pa
     from cygnet.recipe.single import adapt_alone
     from cygnet.recipe.summary import stage_summary
 
-    print(stage_summary(adapt_alone(find_folder(model), examples, out, chosen), out))
+    print(stage_summary(adapt_alone(find_folder(model), examples, out, chosen, restart), out))

@@ -2,7 +2,9 @@
 
 import os
 import shlex
+import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,17 +24,20 @@ from cygnet.cli.plan import plan
 from cygnet.cli.pretrain import pretrain
 from cygnet.cli.rank import rank
 from cygnet.cli.report import report
+from cygnet.cli.restart import RESTART
 from cygnet.cli.reward import reward
 from cygnet.cli.rl import rl
 from cygnet.cli.run import run
 from cygnet.cli.search import search
 from cygnet.cli.serve import serve
 from cygnet.cli.sft import sft
+from cygnet.errors import ToldError
 from cygnet.files import why_not_written
 
 _USER_ERROR = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 _BROKEN_PIPE = 141
+_GRACE = 10.0  # seconds that the first process may take to say why it ends
 
 _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     run: ("[RECIPE] [KEY=VALUE ...] [--out FOLDER]", "cygnet run pocket seed=2 --out runs/second"),
@@ -81,15 +86,30 @@ def _rank() -> int:
     return int(rank) if rank.isdigit() and os.environ.get("WORLD_SIZE", "1") != "1" else 0
 
 
+def _speaks_for_a_machine() -> bool:
+    """Whether this is the first process on a machine where the first of all isn't, whose words are not seen here."""
+    return os.environ.get("LOCAL_RANK") == "0"
+
+
+def _let_the_first_speak() -> None:
+    """Wait for the first process: torchrun ends all as soon as one has ended, so it must be the one that says why."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_USER_ERROR))
+    time.sleep(_GRACE)
+
+
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code: 0, 2 for a mistake the user can mend, 130 for Ctrl-C."""
     try:
         build_app()(arguments)
         sys.stdout.flush()
     except (UserError, CycloptsError) as error:
+        told = isinstance(error, ToldError)
         hint = " Settings are written KEY=VALUE." if isinstance(error, UnknownOptionError) else ""
         who = f" (process {_rank()})" if _rank() else ""
-        print(f"cygnet{who}: {error}{hint}", file=sys.stderr)
+        if not told or _speaks_for_a_machine():
+            print(f"cygnet{who}: {error}{hint}", file=sys.stderr)
+        if told:
+            _let_the_first_speak()
         return _USER_ERROR
     except BrokenPipeError:  # whoever read our output has seen enough; what is left unwritten must not raise again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -110,7 +130,7 @@ def run_command(arguments: Sequence[str]) -> int:
 def _again(arguments: Sequence[str]) -> str:
     if os.environ.get("WORLD_SIZE", "1") != "1":
         return "the same command again, with as many processes or others"
-    return f"cygnet {shlex.join(arguments)}"
+    return f"cygnet {shlex.join(argument for argument in arguments if argument != RESTART)}"
 
 
 def build_app() -> App:

@@ -5,9 +5,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cygnet.cli.restart import Restart
+
 
 def pretrain(
-    texts: Path, /, *settings: str, out: Annotated[Path, Parameter(alias="-o")], tokenizer: Path | None = None
+    texts: Path,
+    /,
+    *settings: str,
+    out: Annotated[Path, Parameter(alias="-o")],
+    tokenizer: Path | None = None,
+    restart: Restart = False,
 ) -> None:
     """Train a base model from nothing on your own texts.
 
@@ -28,5 +35,5 @@ def pretrain(
     from cygnet.recipe.single import pretrain_alone
     from cygnet.recipe.summary import stage_summary
 
-    metrics = pretrain_alone(texts, tokenizer, out, stage_recipe("pretrain", settings))
+    metrics = pretrain_alone(texts, tokenizer, out, stage_recipe("pretrain", settings), restart)
     print(stage_summary(metrics, out))

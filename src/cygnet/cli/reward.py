@@ -5,8 +5,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cygnet.cli.restart import Restart
 
-def reward(sft: Path, comparisons: Path, /, *settings: str, out: Annotated[Path, Parameter(alias="-o")]) -> None:
+
+def reward(
+    sft: Path,
+    comparisons: Path,
+    /,
+    *settings: str,
+    out: Annotated[Path, Parameter(alias="-o")],
+    restart: Restart = False,
+) -> None:
     """Train a reward model on ranked answers.
 
     Parameters
@@ -25,5 +34,5 @@ def reward(sft: Path, comparisons: Path, /, *settings: str, out: Annotated[Path,
     from cygnet.recipe.single import reward_alone
     from cygnet.recipe.summary import stage_summary
 
-    metrics = reward_alone(sft, comparisons, out, stage_recipe("reward", settings))
+    metrics = reward_alone(sft, comparisons, out, stage_recipe("reward", settings), restart)
     print(stage_summary(metrics, out))

@@ -5,8 +5,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cygnet.cli.restart import Restart
 
-def rl(sft: Path, prompts: Path, /, *settings: str, reward: Path, out: Annotated[Path, Parameter(alias="-o")]) -> None:
+
+def rl(
+    sft: Path,
+    prompts: Path,
+    /,
+    *settings: str,
+    reward: Path,
+    out: Annotated[Path, Parameter(alias="-o")],
+    restart: Restart = False,
+) -> None:
     """Tune a model by PPO against a reward model, held near where it started.
 
     Parameters
@@ -26,5 +36,5 @@ def rl(sft: Path, prompts: Path, /, *settings: str, reward: Path, out: Annotated
     from cygnet.recipe.single import rl_alone
     from cygnet.recipe.summary import stage_summary
 
-    metrics = rl_alone(sft, reward, prompts, out, stage_recipe("rl", settings))
+    metrics = rl_alone(sft, reward, prompts, out, stage_recipe("rl", settings), restart)
     print(stage_summary(metrics, out))

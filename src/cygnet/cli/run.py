@@ -5,8 +5,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cygnet.cli.restart import Restart
 
-def run(*arguments: str, out: Annotated[Path | None, Parameter(alias="-o")] = None) -> None:
+
+def run(*arguments: str, out: Annotated[Path | None, Parameter(alias="-o")] = None, restart: Restart = False) -> None:
     """Run a recipe from nothing to its report, or go on where it stopped.
 
     What is done and unchanged is not done again. `cygnet recipe show` lists every key there is to set.
@@ -24,5 +26,5 @@ def run(*arguments: str, out: Annotated[Path | None, Parameter(alias="-o")] = No
 
     recipe = load_recipe(arguments)
     folder = out or default_folder(arguments, recipe)
-    run_recipe(recipe, folder)
+    run_recipe(recipe, folder, restart=restart)
     print(run_summary(folder))

@@ -5,8 +5,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cygnet.cli.restart import Restart
 
-def sft(base: Path, conversations: Path, /, *settings: str, out: Annotated[Path, Parameter(alias="-o")]) -> None:
+
+def sft(
+    base: Path,
+    conversations: Path,
+    /,
+    *settings: str,
+    out: Annotated[Path, Parameter(alias="-o")],
+    restart: Restart = False,
+) -> None:
     """Fine-tune a model on conversations: only the assistant's words are learned.
 
     Parameters
@@ -24,5 +33,5 @@ def sft(base: Path, conversations: Path, /, *settings: str, out: Annotated[Path,
     from cygnet.recipe.single import sft_alone
     from cygnet.recipe.summary import stage_summary
 
-    metrics = sft_alone(base, conversations, out, stage_recipe("sft", settings))
+    metrics = sft_alone(base, conversations, out, stage_recipe("sft", settings), restart)
     print(stage_summary(metrics, out))

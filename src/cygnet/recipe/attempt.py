@@ -7,9 +7,73 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cygnet.errors import UserError
 from cygnet.files import read_json, write_json
+from cygnet.page.formats import plain_duration
 from cygnet.recipe.changes import changes
-from cygnet.recipe.lineage import Ingredients
+from cygnet.recipe.lineage import Ingredients, Lineage
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the last attempt at a step left: its checkpoints, its metrics, and in `key` what it was made of."""
+
+    step: str
+    checkpoints: Path
+    metrics: Path
+    key: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, step: str, folder: Path) -> "Left":
+        """By the step of the run in `folder`."""
+        checkpoints, metrics = folder / "checkpoints" / step, folder / "metrics" / f"{step}.jsonl"
+        key = checkpoints / "key.json"
+        found = read_json(key) if key.exists() else {}
+        whole = isinstance(found, dict) and isinstance(found.get("ingredients"), dict) and "manner" in found
+        return cls(step, checkpoints, metrics, found if whole else {})
+
+    @property
+    def ingredients(self) -> Ingredients | None:
+        """What it was made of; None if that can't be told."""
+        return Ingredients(**self.key["ingredients"]) if self.key else None
+
+    @property
+    def updates(self) -> int:
+        """Updates after which there is a checkpoint."""
+        return max((int(path.name.removeprefix("step_")) for path in self.checkpoints.glob("step_*")), default=0)
+
+    @property
+    def seconds(self) -> float:
+        """Taken by it and those it continued. A killed process can't say how long it ran: its last file counts."""
+        if not self.key:
+            return 0.0
+        files = [*self.checkpoints.rglob("*"), self.metrics]
+        sign_of_life: float = max(file.stat().st_mtime for file in files if file.exists())
+        earlier, started = float(self.key["earlier"]), float(self.key["started"])
+        return earlier + max(0.0, sign_of_life - started)
+
+    def unfinished(self, lineage: Lineage) -> bool:
+        """Whether it has checkpoints to go on from, and didn't end as the step that is recorded as finished."""
+        record = lineage.records.get(self.step)
+        return self.updates > 0 and (record is None or record.ingredients != self.ingredients)
+
+    def changed(self, ingredients: Ingredients) -> str:
+        """What is other in `ingredients`, in words; empty if nothing is."""
+        return changes(self.ingredients, ingredients) if self.ingredients else "the version of cygnet"
+
+    def refusal(self, changed: str) -> UserError:
+        """Why the step can't go on, and what can be done."""
+        after = f" ({plain_duration(self.seconds)})" if self.key else ""
+        return UserError(
+            f"{self.step} was interrupted after {_updates(self.updates)}{after}, and since then this has changed: "
+            f"{changed}. Put it back to go on from there, add --restart to begin {self.step} again, which deletes what "
+            "it had done, or choose another --out."
+        )
+
+    def remove(self) -> None:
+        """Remove all of it."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self.metrics.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -23,31 +87,41 @@ class Attempt:
     earlier: float
 
     @classmethod
-    def begin(cls, step: str, folder: Path, ingredients: Ingredients, manner: Mapping[str, Any]) -> "Attempt":
-        """Continue the last attempt if it was at the same thing; otherwise remove what it left, saying what changed.
+    def begin(
+        cls,
+        left: Left,
+        lineage: Lineage,
+        ingredients: Ingredients,
+        upstream: Mapping[str, Ingredients],
+        manner: Mapping[str, Any],
+        restart: bool,
+    ) -> "Attempt":
+        """Go on with what the last attempt `left` if it was at the same thing; if it was not, begin again.
 
-        `manner` is how it is carried out, such as the number of threads. Another manner is no other thing, but it is
-        said: sums come out in another order.
+        upstream: what the steps were made of on which this one depends, to name a change there before it arrives.
+        manner: how it is carried out, such as the number of threads. Another manner is no other thing, but it is said:
+            sums come out in another order.
+
+        Raises UserError when an unfinished attempt was at another thing, unless `restart` allows to throw it away.
         """
-        checkpoints, metrics = folder / "checkpoints" / step, folder / "metrics" / f"{step}.jsonl"
-        key = checkpoints / "key.json"
-        last = read_json(key) if key.exists() else {}
-        earlier = 0.0
-        changed = _changed(last, ingredients)
-        if not changed:
-            earlier = last["earlier"] + max(0.0, _last_sign_of_life(checkpoints, metrics) - last["started"])
-            if last["manner"] != manner and any(checkpoints.glob("step_*")):
-                print(_otherwise(step, last["manner"], manner), flush=True)
-        elif checkpoints.exists() or metrics.exists():
-            updates = max((int(path.name.removeprefix("step_")) for path in checkpoints.glob("step_*")), default=0)
-            what = f"the checkpoints of its first {updates:,} updates" if updates else "what it had begun"
-            print(f"{step} starts afresh, and {what} and its metrics are removed. Changed: {changed}.", flush=True)
-            shutil.rmtree(checkpoints, ignore_errors=True)
-            metrics.unlink(missing_ok=True)
-        attempt = cls(checkpoints, metrics, started=time.time(), earlier=earlier)
+        changed = left.changed(ingredients)
+        earlier = 0.0 if changed else left.seconds
+        if changed:
+            if left.unfinished(lineage):
+                if not restart:
+                    raise left.refusal(changed)
+                print(_begins_again(left, changed), flush=True)
+            left.remove()
+        elif left.updates:
+            if restart:
+                print(f"{left.step} goes on: nothing that it is made of has changed.", flush=True)
+            if left.key["manner"] != manner:
+                print(_otherwise(left.step, left.key["manner"], manner), flush=True)
+        attempt = cls(left.checkpoints, left.metrics, started=time.time(), earlier=earlier)
+        made_of = {"ingredients": asdict(ingredients), "upstream": {name: asdict(of) for name, of in upstream.items()}}
         about = {"manner": dict(manner), "started": attempt.started, "earlier": earlier}
-        write_json(key, {"ingredients": asdict(ingredients), **about})
-        metrics.parent.mkdir(parents=True, exist_ok=True)
+        write_json(left.checkpoints / "key.json", {**made_of, **about})
+        left.metrics.parent.mkdir(parents=True, exist_ok=True)
         return attempt
 
     def finish(self) -> float:
@@ -57,20 +131,16 @@ class Attempt:
         return self.earlier + time.time() - self.started
 
 
-def _changed(last: Mapping[str, Any], ingredients: Ingredients) -> str:
-    """What is other than in the attempt before, in words; empty if nothing is."""
-    if not isinstance(last.get("ingredients"), dict) or "manner" not in last:
-        return "the version of cygnet"
-    return changes(Ingredients(**last["ingredients"]), ingredients)
+def _begins_again(left: Left, changed: str) -> str:
+    removed = f"the checkpoints of its first {_updates(left.updates)} and its metrics are removed"
+    return f"{left.step} begins again: {removed}. Changed: {changed}."
+
+
+def _updates(number: int) -> str:
+    return f"{number:,} update{'' if number == 1 else 's'}"
 
 
 def _otherwise(step: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     other = [key for key in after if before.get(key) != after[key]]
     now, then = (", ".join(f"{key}={values.get(key)}" for key in other) for values in (after, before))
     return f"{step}: goes on with {now} after {then}: its result will not be the same bit for bit"
-
-
-def _last_sign_of_life(checkpoints: Path, metrics: Path) -> float:
-    """When an interrupted attempt last wrote something: a killed process can't say how long it ran."""
-    files = [*checkpoints.rglob("*"), metrics]
-    return max(file.stat().st_mtime for file in files if file.exists())

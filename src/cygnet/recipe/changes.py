@@ -1,7 +1,7 @@
 """What is other than it was in what a step is made of, in words."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cygnet.recipe.lineage import Ingredients
@@ -15,9 +15,20 @@ def changes(before: Ingredients, after: Ingredients) -> str:
 
     Empty if there are none.
     """
-    found = [*_settings(before.config, after.config), *_inputs(before.inputs, after.inputs)]
+    return listed(differences(before, after))
+
+
+def differences(before: Ingredients, after: Ingredients, of: str = "") -> list[str]:
+    """The same one by one; the settings said to be those `of` some other step."""
+    whose = f" of {of}" if of else ""
+    found = [*(said + whose for said in _settings(before.config, after.config)), *_inputs(before.inputs, after.inputs)]
     if before.version != after.version:
         found.append(f"the code it uses ({before.version} → {after.version})")
+    return found
+
+
+def listed(found: Sequence[str]) -> str:
+    """Differences as one phrase; of many only the first."""
     more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
     return ", ".join([*found[:_MOST], *more])
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cygnet.recipe.runner import Step
 from cygnet.recipe.schema import Recipe
+from cygnet.recipe.step import Step
 from cygnet.recipe.steps import (
     comparisons_step,
     conversations_step,

@@ -14,19 +14,19 @@ from cygnet.recipe.schema import Recipe
 from cygnet.training.world import joined
 
 
-def run_recipe(recipe: Recipe, folder: Path, progress: bool = True) -> Lineage:
+def run_recipe(recipe: Recipe, folder: Path, progress: bool = True, restart: bool = False) -> Lineage:
     """Carry out `recipe` in `folder`, or what is left of it to do, and return what everything was made of.
 
+    `restart` lets an interrupted step begin again if what it is made of has changed, which is refused otherwise.
+
     Raises:
-        UserError: when the folder belongs to another recipe or to the user, another process works in it, or a step
-            can't do its work.
+        UserError: when the folder belongs to another recipe or to the user, another process works in it, a step that
+            was interrupted has changed, or a step can't do its work.
     """
     with joined(recipe.training.device) as world:
         if world.first:
             _refuse_foreign(folder, recipe)
         with locked(folder) if world.first else nullcontext():
-            if world.first:
-                _save(recipe, folder / "recipe.json")
             return run_steps(
                 recipe_steps(recipe, folder),
                 folder,
@@ -36,6 +36,8 @@ def run_recipe(recipe: Recipe, folder: Path, progress: bool = True) -> Lineage:
                 progress=progress,
                 training=recipe.training,
                 world=world,
+                restart=restart,
+                accepted=lambda: _save(recipe, folder / "recipe.json"),
             )
 
 

@@ -1,38 +1,23 @@
 """Carry out a graph of steps in a folder: skip what is done, resume what was interrupted."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cygnet.errors import UserError
-from cygnet.recipe.attempt import Attempt
+from cygnet.errors import ToldError
+from cygnet.page.formats import plain_duration
+from cygnet.recipe.attempt import Attempt, Left
 from cygnet.recipe.changes import changes
-from cygnet.recipe.code import code_version
-from cygnet.recipe.lineage import Ingredients, Lineage
+from cygnet.recipe.lineage import Ingredients, Lineage, Record
+from cygnet.recipe.refusal import refuse_changes
+from cygnet.recipe.step import Step, upstream
 from cygnet.stages.config import TrainingConfig
 from cygnet.training.work import Work
 from cygnet.training.world import World
 
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a run.
-
-    inputs: files or folders it reads; those made by other steps are made before it.
-    outputs: files or folders it makes, each complete or not at all.
-    config: JSON values; with the inputs and the run's seed, everything that decides the outputs.
-    action: makes the outputs and returns metrics for `lineage.json`.
-    together: whether all processes of a world take part in it, the first one writing; if not, the first one does it.
-    """
-
-    name: str
-    inputs: tuple[Path, ...]
-    outputs: tuple[Path, ...]
-    config: Mapping[str, Any]
-    action: Callable[[Work], dict[str, Any]]
-    together: bool = False
+_LONG = 60  # seconds from which it is said how long something took
 
 
 @dataclass(frozen=True)
@@ -68,22 +53,29 @@ def run_steps(
     progress: bool = True,
     training: TrainingConfig = TrainingConfig(),  # noqa: B008 - it is frozen
     world: World = World(),  # noqa: B008 - it is frozen, and alone
+    restart: bool = False,
+    accepted: Callable[[], None] = lambda: None,
 ) -> Lineage:
     """Carry out the steps of the run `title` in order and return what they were made of.
 
     A step is skipped when its inputs, its config and its code (see `code_version`) are those it was last made of, and
-    its outputs are still there unchanged. One that was interrupted resumes from its checkpoints; if anything it is made
-    of has changed since, those are removed, saying what changed, and it starts afresh. Of several processes the first
-    decides, and the others take part in the steps that are done together.
+    its outputs are still there unchanged. One that was interrupted resumes from its checkpoints. If anything it is made
+    of has changed since, that is refused, if possible before anything is done, unless `restart` says that it may begin
+    again, without its checkpoints. Of several processes the first decides, and the others take part in the steps that
+    are done together.
 
-    The first process holds `folder` (see `lock.locked`). Raises UserError for a missing input, and whatever the steps
-    raise.
+    The first process holds `folder` (see `lock.locked`), and calls `accepted` when nothing is refused. Raises UserError
+    for what is refused and for a missing input, and whatever the steps raise.
     """
     manner = Manner(threads, training, world)
     if not world.first:
         return _follow(steps, folder, title, seed, manner)
     try:
-        lineage = _lead(steps, folder, title, seed, manner, progress)
+        lineage = Lineage(folder, title)
+        if not restart:
+            refuse_changes(steps, lineage, seed)
+        accepted()
+        _lead(steps, lineage, seed, manner, progress, restart)
     except BaseException as error:
         world.tell({"failed": type(error).__name__})
         raise
@@ -91,22 +83,21 @@ def run_steps(
     return lineage
 
 
-def _lead(steps: Sequence[Step], folder: Path, title: str, seed: int, manner: Manner, progress: bool) -> Lineage:
-    _sweep(folder, steps)
-    lineage = Lineage(folder, title)
+def _lead(steps: Sequence[Step], lineage: Lineage, seed: int, manner: Manner, progress: bool, restart: bool) -> None:
+    _sweep(lineage.folder, steps)
     for position, step in enumerate(steps):
-        inputs = {lineage.name(path): lineage.hash_of_input(path) for path in step.inputs}
-        ingredients = Ingredients(inputs, {"seed": seed, **step.config}, code_version(step.name))
+        ingredients = step.ingredients(lineage, seed)
         if lineage.is_done(step.name, ingredients):
             continue
         if progress:
             print(f"[{position + 1}/{len(steps)}] {step.name}{_why(lineage, step, ingredients)}", flush=True)
-        attempt = Attempt.begin(step.name, folder, ingredients, manner.record(step.together))
+        left = Left.of(step.name, lineage.folder)
+        before = {maker.name: lineage.records[maker.name].ingredients for maker in upstream(step, steps)}
+        attempt = Attempt.begin(left, lineage, ingredients, before, manner.record(step.together), restart)
         if step.together:
             manner.world.tell({"step": position, "attempt": [str(attempt.checkpoints), str(attempt.metrics)]})
         metrics = step.action(manner.work(attempt, seed, progress, step.together))
         lineage.add(step.name, ingredients, step.outputs, attempt.finish(), metrics)
-    return lineage
 
 
 def _follow(steps: Sequence[Step], folder: Path, title: str, seed: int, manner: Manner) -> Lineage:
@@ -115,7 +106,7 @@ def _follow(steps: Sequence[Step], folder: Path, title: str, seed: int, manner: 
         if "failed" in order:
             if order["failed"] == "KeyboardInterrupt":
                 raise KeyboardInterrupt
-            raise UserError("the first process could not go on; it says why.")
+            raise ToldError("the first process could not go on; it says why.")
         checkpoints, metrics = map(Path, order["attempt"])
         attempt = Attempt(checkpoints, metrics, started=0.0, earlier=0.0)
         steps[order["step"]].action(manner.work(attempt, seed, progress=False, together=True))
@@ -123,14 +114,21 @@ def _follow(steps: Sequence[Step], folder: Path, title: str, seed: int, manner: 
 
 
 def _why(lineage: Lineage, step: Step, ingredients: Ingredients) -> str:
-    """Why a step that was finished is done again; where it left checkpoints, their removal will be told with it."""
+    """Why a step that was finished is done again, and what is lost by it."""
     record = lineage.records.get(step.name)
     if record is None:
         return ""
     changed = changes(record.ingredients, ingredients)
-    if changed and (lineage.folder / "checkpoints" / step.name).exists():
-        return ", again"
-    return f", again. Changed: {changed}" if changed else ", again: what it made is gone or was changed"
+    if not changed:
+        return ", again: what it made is gone or was changed"
+    return f", again. Changed: {changed}{_replaced(record)}"
+
+
+def _replaced(record: Record) -> str:
+    """What it costs to make a step again by mistake."""
+    if record.seconds < _LONG:
+        return ""
+    return f". What it made in {plain_duration(record.seconds)} stays until it is done again, and is then replaced"
 
 
 def _sweep(folder: Path, steps: Sequence[Step]) -> None:

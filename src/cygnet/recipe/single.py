@@ -1,4 +1,7 @@
-"""One stage by itself, on any input: a short run whose working files lie beside what it makes, in `<out>.work/`."""
+"""One stage by itself, on any input: a short run whose working files lie beside what it makes, in `<out>.work/`.
+
+`restart` lets an interrupted stage begin again if what it is made of has changed, which is refused otherwise.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -9,9 +12,10 @@ from cygnet.errors import UserError
 from cygnet.lock import locked
 from cygnet.recipe.lineage import Lineage
 from cygnet.recipe.machine import cores_each
-from cygnet.recipe.runner import Step, run_steps
+from cygnet.recipe.runner import run_steps
 from cygnet.recipe.schema import AdaptSettings, Recipe
 from cygnet.recipe.splitting import naming_rows_of, split_step
+from cygnet.recipe.step import Step
 from cygnet.recipe.steps import (
     adapt_step,
     corpus_step,
@@ -28,7 +32,9 @@ from cygnet.training.work import Work
 from cygnet.training.world import joined
 
 
-def pretrain_alone(texts: Path, tokenizer: Path | None, out: Path, recipe: Recipe) -> dict[str, Any]:
+def pretrain_alone(
+    texts: Path, tokenizer: Path | None, out: Path, recipe: Recipe, restart: bool = False
+) -> dict[str, Any]:
     """Train a base model from nothing on a folder of text files, with a tokenizer of its own unless one is given."""
     out, work = _places(out, texts)
     corpus = recipe.corpus.model_copy(update={"sources": (), "text_folder": str(texts.resolve())})
@@ -41,41 +47,46 @@ def pretrain_alone(texts: Path, tokenizer: Path | None, out: Path, recipe: Recip
         steps.append(tokenizer_step(recipe.tokenizer, mixture, work / "corpus", tokenizer))
     steps.append(tokens_step(mixture, work / "corpus", tokenizer, work / "tokens"))
     steps.append(pretrain_step(recipe.pretrain, work / "tokens", tokenizer, out))
-    return _run(steps, work, recipe)
+    return _run(steps, work, recipe, restart)
 
 
-def sft_alone(base: Path, conversations: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
+def sft_alone(base: Path, conversations: Path, out: Path, recipe: Recipe, restart: bool = False) -> dict[str, Any]:
     """Fine-tune a model on JSON Lines of {"messages": [...]}, or a folder of train.jsonl and validation.jsonl."""
     out, work = _places(out, base, conversations)
     steps, folder = split_step(conversations, ["messages"], work / "conversations", "validation.jsonl")
     with naming_rows_of(conversations, folder):
-        return _run([*steps, sft_step(recipe.sft, base.resolve(), folder, out)], work, recipe)
+        return _run([*steps, sft_step(recipe.sft, base.resolve(), folder, out)], work, recipe, restart)
 
 
-def adapt_alone(base: Path, examples: Path, out: Path, settings: AdaptSettings) -> dict[str, Any]:
+def adapt_alone(
+    base: Path, examples: Path, out: Path, settings: AdaptSettings, restart: bool = False
+) -> dict[str, Any]:
     """Train an adapter for a model on rows of {"messages"} or {"prompt", "completion"}, or a folder of such files."""
     out, work = _places(out, base, examples)
     steps, folder = split_step(examples, [], work / "examples", "validation.jsonl")
     config = AdaptConfig(**settings.model_dump(exclude={"seed", "threads", "training"}))
     with naming_rows_of(examples, folder):
-        return _run([*steps, adapt_step(config, base.resolve(), folder, out)], work, settings)
+        return _run([*steps, adapt_step(config, base.resolve(), folder, out)], work, settings, restart)
 
 
-def reward_alone(sft: Path, comparisons: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
+def reward_alone(sft: Path, comparisons: Path, out: Path, recipe: Recipe, restart: bool = False) -> dict[str, Any]:
     """Train a reward model on {"prompt", "responses", "ranks"} rows, or a folder of train.jsonl and heldout.jsonl."""
     out, work = _places(out, sft, comparisons)
     steps, folder = split_step(comparisons, ["prompt", "responses", "ranks"], work / "comparisons", "heldout.jsonl")
     with naming_rows_of(comparisons, folder):
-        return _run([*steps, reward_step(recipe.reward, sft.resolve(), folder, out)], work, recipe)
+        return _run([*steps, reward_step(recipe.reward, sft.resolve(), folder, out)], work, recipe, restart)
 
 
-def rl_alone(sft: Path, reward: Path, prompts: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
+def rl_alone(
+    sft: Path, reward: Path, prompts: Path, out: Path, recipe: Recipe, restart: bool = False
+) -> dict[str, Any]:
     """Tune a model against a reward model on rows of {"prompt"}, or a folder of train.jsonl and heldout.jsonl."""
     out, work = _places(out, sft, reward, prompts)
     steps, folder = split_step(prompts, ["prompt"], work / "prompts", "heldout.jsonl")
     train, heldout = folder / "train.jsonl", folder / "heldout.jsonl"
     with naming_rows_of(prompts, folder):
-        return _run([*steps, rl_step(recipe.rl, sft.resolve(), reward.resolve(), train, heldout, out)], work, recipe)
+        step = rl_step(recipe.rl, sft.resolve(), reward.resolve(), train, heldout, out)
+        return _run([*steps, step], work, recipe, restart)
 
 
 def rank_alone(
@@ -95,7 +106,7 @@ def rank_alone(
     return _run([Step("rank", tuple(path.resolve() for path in inputs), (out,), config, action)], work, recipe)
 
 
-def _run(steps: Sequence[Step], work: Path, settings: Recipe | AdaptSettings) -> dict[str, Any]:
+def _run(steps: Sequence[Step], work: Path, settings: Recipe | AdaptSettings, restart: bool = False) -> dict[str, Any]:
     """Carry the steps out and return the last one's metrics."""
     training = settings.training
     with joined(training.device) as world, locked(work) if world.first else nullcontext():
@@ -107,6 +118,7 @@ def _run(steps: Sequence[Step], work: Path, settings: Recipe | AdaptSettings) ->
             threads=settings.threads or cores_each(),
             training=training,
             world=world,
+            restart=restart,
         )
     return lineage.records[steps[-1].name].metrics
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cygnet.errors import UserError
 from cygnet.files import read_jsonl, write_aside, write_jsonl
-from cygnet.recipe.runner import Step
+from cygnet.recipe.step import Step
 from cygnet.training.work import Work
 
 HELD_OUT = 0.05

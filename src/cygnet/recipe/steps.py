@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from cygnet.corpus.config import CorpusConfig
 from cygnet.corpus.holdout import SPLITS
-from cygnet.recipe.runner import Step
 from cygnet.recipe.schema import TokenizerConfig, TokensConfig
+from cygnet.recipe.step import Step
 from cygnet.stages.config import (
     AdaptConfig,
     ComparisonConfig,

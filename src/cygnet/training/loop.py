@@ -162,8 +162,8 @@ def update(
         )
     if not math.isfinite(sums["loss"]):
         raise UserError(
-            f"{stage.name}: the loss is not finite at step {step}. Lower the learning rate: "
-            "with another one the stage starts afresh."
+            f"{stage.name}: the loss is not finite at step {step}. Lower the learning rate and add --restart: "
+            "with another rate the stage begins again."
         )
     sum_gradients(model.parameters(), world)
     torch._foreach_div_([parameter.grad for parameter in model.parameters() if parameter.grad is not None], count)
