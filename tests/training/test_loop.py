@@ -284,7 +284,7 @@ def test_a_loss_that_is_no_number_is_an_error(start: Callable[[], Run], work: Wo
 
     stage.hook = spoil
     with pytest.raises(
-        UserError, match=r"texts: the loss is not finite at step 12\. Lower the learning rate: with another one"
+        UserError, match=r"texts: the loss is not finite at step 12\. Lower the learning rate and add --restart: "
     ):
         fit(model, optimizers, stage, PLAN, work)
     found = latest_checkpoint(work.checkpoints)
