@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _MOST_PLACES = 2048  # of a row; beyond, the scores of all heads would take more memory than the time is worth
+_BLOCK = 128  # queries whose scores are found together; of 64, 128 and 256, the fastest at 256 places
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
     """[B, H, T, E] queries, [B, K, S, E] keys and values → [B, H, T, E]; K divides H.
 
-    `mask` [B, 1, T, S] is True where a query may look, or else, from `additive`, what is added to its scores; without
-    one, it is causal.
+    `mask` [B, 1, T, S] is True where a query may look, or else, from `additive`, what is added to its scores: then T is
+    S, and no query may look past itself. Without a mask it is causal.
     """
     grouped = queries.shape[1] // keys.shape[1]
     if mask is None or not mask.is_floating_point():
@@ -24,8 +25,16 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
         )
     if grouped > 1:
         keys, values = keys.repeat_interleave(grouped, dim=1), values.repeat_interleave(grouped, dim=1)
-    scores = (queries * queries.shape[-1] ** -0.5) @ keys.mT + mask
-    return torch.as_tensor(scores.softmax(dim=-1) @ values)
+    queries = queries * queries.shape[-1] ** -0.5
+    blocks = [_mix(queries, keys, values, mask, start) for start in range(0, queries.shape[2], _BLOCK)]
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
+
+
+def _mix(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, start: int) -> Tensor:
+    """What the block of queries from `start` mixes. None looks past itself, so of the keys it takes those so far."""
+    end = start + _BLOCK
+    scores = queries[:, :, start:end] @ keys[:, :, :end].mT + mask[:, :, start:end, :end]
+    return scores.softmax(dim=-1) @ values[:, :, :end]
 
 
 def by_products(dtype: torch.dtype, device: torch.device) -> bool:
