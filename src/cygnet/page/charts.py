@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from statistics import fmean
 from typing import Any
 
@@ -158,3 +159,15 @@ def inline_svg(canvas: Figure, name: str, label: str) -> Html:
     for variable, color in _PLACEHOLDERS.items():
         svg = svg.replace(color, f"var(--{variable})")
     return Html(svg)
+
+
+def standalone_svg(svg: Html) -> str:
+    """An inline <svg> as a file of its own, which follows the reader's light or dark mode as the page does."""
+    sheet = (resources.files("cygnet.page") / "style.css").read_text(encoding="utf-8")
+    light, dark = (re.findall(r"--\w+: #\w+;", part) for part in sheet.split("}")[:2])
+    style = (
+        f"<style>:root {{ {' '.join(light)} background: var(--paper); font-family: system-ui, sans-serif; }}"
+        f" @media (prefers-color-scheme: dark) {{ :root {{ {' '.join(dark)} }} }}</style>"
+    )
+    opening, _, rest = svg.removeprefix("<svg").partition(">")
+    return f'<svg xmlns="http://www.w3.org/2000/svg"{opening}>{style}{rest}\n'

@@ -1,7 +1,6 @@
 """A plan as a chart: parameters against tokens, what each law makes of more and of less, and published models."""
 
 import re
-from importlib import resources
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from cygnet.files import write_aside
-from cygnet.page.charts import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, STYLE, inline_svg
+from cygnet.page.charts import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, STYLE, inline_svg, standalone_svg
 from cygnet.page.markup import Html
 from cygnet.recipe.planner.laws import Law
 from cygnet.recipe.planner.plan import Plan
@@ -29,7 +28,7 @@ _LOOKS: tuple[tuple[str, _Dash], ...] = (
 def write_plot(plan: Plan, out: Path) -> None:
     """Write the chart as an SVG file that follows the reader's light or dark mode."""
     with write_aside(out) as temporary:
-        temporary.write_text(_standing_alone(_chart(plan)), encoding="utf-8")
+        temporary.write_text(standalone_svg(_chart(plan)), encoding="utf-8")
 
 
 def _chart(plan: Plan) -> Html:
@@ -76,15 +75,3 @@ def _budget(axes: Axes, compute: float, span: tuple[float, float]) -> None:
         linewidth=1.2,
         label=f"{flops(compute)} FLOPs",
     )
-
-
-def _standing_alone(svg: Html) -> str:
-    """An inline <svg> as a file of its own, with the colors of the page's style sheet."""
-    sheet = (resources.files("cygnet.page") / "style.css").read_text(encoding="utf-8")
-    light, dark = (re.findall(r"--\w+: #\w+;", part) for part in sheet.split("}")[:2])
-    style = (
-        f"<style>:root {{ {' '.join(light)} background: var(--paper); font-family: system-ui, sans-serif; }}"
-        f" @media (prefers-color-scheme: dark) {{ :root {{ {' '.join(dark)} }} }}</style>"
-    )
-    opening, _, rest = svg.removeprefix("<svg").partition(">")
-    return f'<svg xmlns="http://www.w3.org/2000/svg"{opening}>{style}{rest}\n'
