@@ -4,15 +4,17 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec
 
 import torch
+from torch import Tensor
+
+from cygnet.training.randomness import random_state, restore_random
 
 # Work, in FLOPs, from which compiling pays: half a minute of it against a minute or more on two cores, or on a GPU
 _REPAID = {"cpu": 1e13, "cuda": 1e17}
 
 Given = ParamSpec("Given")
-Result = TypeVar("Result")
 
 
 def pays(flops: float, device: torch.device) -> bool:
@@ -20,11 +22,13 @@ def pays(flops: float, device: torch.device) -> bool:
     return flops >= _REPAID.get(device.type, float("inf"))
 
 
-def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
+def compiled(function: Callable[Given, Tensor]) -> Callable[Given, Tensor]:
     """The same function, compiled at its first call for the shapes it then sees; as it is, where that can't be done.
 
-    It is called once as it is before, so that a resumed stage, which begins with this, compiles what another does.
-    What is compiled is kept by torch for the next process (TORCHINDUCTOR_CACHE_DIR), which starts in seconds.
+    Without gradients, as in evaluations, it is as it is: what is compiled is a step of training. At the first call
+    forward and backward are tried, for torch compiles the backward pass only when it is needed. It is called once as it
+    is before, so that a resumed stage, which begins with this, compiles what another does. What is compiled is kept by
+    torch for the next process (TORCHINDUCTOR_CACHE_DIR), which starts in seconds.
     """
     import torch._inductor.config as inductor
 
@@ -32,24 +36,49 @@ def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
         print("no C++ compiler is found: training goes on uncompiled, at some two thirds of the speed", file=sys.stderr)
         return function
     inductor.compile_threads = 1  # no processes of its own, which Ctrl-C would reach, too
-    quick: Callable[Given, Result] = torch.compile(function, dynamic=False)
-    chosen: list[Callable[Given, Result]] = []
+    quick: Callable[Given, Tensor] = torch.compile(function, dynamic=False)
+    chosen: list[Callable[Given, Tensor]] = []
 
-    def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+    def call(*args: Given.args, **kwargs: Given.kwargs) -> Tensor:
+        if not torch.is_grad_enabled():
+            return function(*args, **kwargs)
         if not chosen:
+            random = random_state()
             with torch.no_grad():  # what it computes once and keeps is no part of what is compiled
                 function(*args, **kwargs)
             try:
-                result = quick(*args, **kwargs)
+                _try_backward(quick(*args, **kwargs))
                 chosen.append(quick)
             except Exception as error:  # noqa: BLE001 - compilers fail in any way, and nothing depends on them
                 print(f"torch can't compile here ({_words(error)}): training goes on uncompiled", file=sys.stderr)
                 chosen.append(function)
-            else:
-                return result
+            restore_random(random)
         return chosen[0](*args, **kwargs)
 
     return call
+
+
+def _try_backward(result: Tensor) -> None:
+    """Compute gradients, and leave those that are kept with the parameters as they are."""
+    leaves = _leaves(result)
+    if leaves:
+        torch.autograd.grad(result, leaves, torch.ones_like(result), allow_unused=True)
+
+
+def _leaves(result: Tensor) -> list[Tensor]:
+    """The tensors with gradients that it was computed from."""
+    nodes, found = {result.grad_fn}, []
+    todo = list(nodes)
+    while todo:
+        node = todo.pop()
+        if node is None:
+            continue
+        if hasattr(node, "variable"):
+            found.append(node.variable)
+        following = {further for further, _ in node.next_functions} - nodes
+        nodes |= following
+        todo += following
+    return found
 
 
 def _words(error: Exception) -> str:
