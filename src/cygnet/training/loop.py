@@ -178,8 +178,14 @@ def update(
 
 
 def prepare_machine(threads: int) -> None:
-    """Set threads; keep freed memory for the next step."""
+    """Set threads; add numbers in one order, always; keep freed memory for the next step.
+
+    Compiled code adds an embedding's gradients in the order in which threads arrive unless told not to. What can't be
+    done in one order, on some devices, is told by a warning.
+    """
     torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # of no use but to find mistakes
     _keep_freed_memory()
 
 
