@@ -10,7 +10,6 @@ round beside the steps. A step is all of it: reading a batch, forward, backward,
 
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ preload()
 
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
+from products import ceiling, flops_per_token, timed  # noqa: E402
 
 from cygnet.model.config import ModelConfig  # noqa: E402
 from cygnet.model.transformer import Transformer  # noqa: E402
@@ -54,9 +54,9 @@ def main() -> None:
             one.step()
     ceilings = []
     for _ in range(rounds):
-        ceilings.append(ceiling())
+        ceilings.append(ceiling(_PRODUCTS))
         for one in cases:
-            one.seconds += timed(one.step)
+            one.seconds += timed(one.step, SECONDS)
     best = max(ceilings)
     facts = machine_facts()
     print(f"{threads} threads of {facts['cpu']}, torch {facts['torch']}; {ROWS} x {LENGTH} tokens a step")
@@ -90,29 +90,9 @@ def case(name: str, depth: int, quick: bool) -> Case:
 
     shape = model.config
     weights = sum(parameter.numel() for parameter in model.parameters())  # the tied embeddings count as the output
-    each = 6 * weights + 12 * shape.layers * LENGTH * shape.width
+    each = flops_per_token(weights, shape.layers, LENGTH, shape.width)
     label = f"{name} ({weights / 1e6:.1f}M), {'compiled' if quick else 'as it is'}"
     return Case(label, each * ROWS * LENGTH, step, [])
-
-
-def ceiling() -> float:
-    """FLOPs a second of the fastest product."""
-    best = 0.0
-    for rows, inner, columns in _PRODUCTS:
-        one, other = torch.randn(rows, inner).bfloat16(), torch.randn(columns, inner).bfloat16()
-        seconds = min(timed(lambda one=one, other=other: F.linear(one, other), least=0.3))
-        best = max(best, 2 * rows * inner * columns / seconds)
-    return best
-
-
-def timed(work: Callable[[], object], least: float = SECONDS) -> list[float]:
-    """Seconds of each of several calls."""
-    found: list[float] = []
-    while sum(found) < least or len(found) < 5:
-        began = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - began)
-    return found
 
 
 if __name__ == "__main__":

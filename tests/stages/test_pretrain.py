@@ -1,5 +1,6 @@
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from cygnet.stages.held_out import bits_per_byte, token_nats
 from cygnet.stages.pretrain import Pretraining, heldout_batches, heldout_bytes, pretrain
 from cygnet.tokens.shards import ShardWriter, TokenizedDocument, open_split
 from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
+from cygnet.training import loop
+from cygnet.training.optimizers import muon_and_adamw
 from cygnet.training.work import Work
+from cygnet.training.world import World
 
 CONFIG = PretrainConfig(depth=1, context_length=32, rows_per_step=4, evaluations=1, heldout_rows=4)
 WORK = Work(Path("nowhere"), Path("nowhere"))
@@ -47,6 +51,29 @@ def test_every_token_is_predicted_once_in_a_pass(tmp_path: Path, build, tokenize
     assert seen <= expected
     assert expected.total() - seen.total() == stage.tokens_left_over < 4 * 32  # what doesn't fill a last update
     assert stage.loss(stage.micro_batches(0)[0]).count == float(stage.micro_batches(0)[0].weights.sum())
+
+
+def test_nothing_is_read_back_from_a_device_before_an_update_ends(
+    tmp_path: Path, build, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On `meta`, whose tensors have no numbers: reading one, or putting it together with the CPU's, is an error."""
+    folder = shards(tmp_path / "tokens", tokenizer, ["many swans " * 40], ["a swan"])
+    model = build(context_length=32).to("meta")
+    model.compute_dtype = torch.bfloat16
+    train, heldout = (open_split(folder, split) for split in ("train", "validation"))
+    work = replace(WORK, world=World(device="meta"), rows_at_once=2)
+    stage = Pretraining(model, tokenizer, train, heldout, CONFIG, work)
+    told: list[dict[str, float | torch.Tensor]] = []
+
+    def summed(found: list[dict[str, float | torch.Tensor]]) -> dict[str, float]:
+        told.extend(found)
+        return {"loss": 1.0, "count": 1.0}
+
+    monkeypatch.setattr(loop, "_summed", summed)
+    (muon, _) = muon_and_adamw(model, 0.02, 0.01)  # fused AdamW has no kernel there
+    loop.update(model, [muon], stage, 0, 1.0, work.world)
+    assert len(told) == 2
+    assert all(value.is_meta for one in told for value in one.values())
 
 
 def test_bits_per_byte_is_the_likelihood_of_the_text_over_its_bytes(

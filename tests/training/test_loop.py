@@ -133,6 +133,26 @@ def test_the_gradient_is_that_of_the_mean(build) -> None:
     assert values["loss"] == pytest.approx(mean.item())
 
 
+def test_what_a_stage_gives_as_tensors_counts_as_what_it_gives_as_numbers(build) -> None:
+    class Tensors(Texts):
+        def loss(self, batch: Rows) -> Loss:
+            found = super().loss(batch)
+            extras = {name: torch.tensor(value) for name, value in found.extras.items()}
+            return Loss(found.total, batch.weights.sum(), {**extras, "plain": 0.1 * found.count})
+
+    found = []
+    for kind in (Texts, Tensors):
+        torch.manual_seed(1)
+        model = build(depth=1, context_length=32)
+        values = update(model, [SGD(model.parameters(), lr=1.0)], kind(model, (1, 2, 3)), step=0, clip=0.0)
+        found.append((values, [parameter.detach() for parameter in model.parameters()]))
+    (numbers, moved), (tensors, moved_too) = found
+    assert tensors.pop("plain") == pytest.approx(0.1)
+    assert tensors == pytest.approx(numbers, rel=1e-7)  # what was drawn as a float64 went through a float32
+    assert tensors["loss"] == numbers["loss"]
+    assert all(map(torch.equal, moved, moved_too))
+
+
 def test_the_gradient_of_each_optimizer_is_clipped(build) -> None:
     model = build(depth=1, context_length=32)
     groups = [[model.model.embed_tokens.weight], [p for n, p in model.named_parameters() if "embed" not in n]]

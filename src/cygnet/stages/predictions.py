@@ -9,7 +9,9 @@ from torch.utils.checkpoint import checkpoint
 
 from cygnet.model.transformer import Transformer
 
-_AT_ONCE = 2**23  # logits; in float32, with their softmax and its gradient, about 100 MB
+# Logits; in float32, with their softmax and its gradient, about 100 MB, and 1.6 GB on a GPU, whose products of fewer
+# places would take longer to read the output matrix than to multiply with it.
+_AT_ONCE, _AT_ONCE_ON_GPU = 2**23, 2**27
 
 
 def nats_of(model: Transformer, features: Tensor, targets: Tensor) -> Tensor:
@@ -36,7 +38,8 @@ def logprobs_and_entropy(model: Transformer, features: Tensor, targets: Tensor) 
 def by_parts(read: Callable[[Tensor, Tensor], Tensor], features: Tensor, targets: Tensor, vocabulary: int) -> Tensor:
     """`read`, of so many places at once that their logits find room. Where that is not all of them, the backward pass
     computes them again (Chen et al. 2016): one matrix product more, and no logits are kept."""
-    size = max(1, _AT_ONCE // vocabulary)
+    at_once = _AT_ONCE if features.device.type == "cpu" else _AT_ONCE_ON_GPU
+    size = max(1, at_once // vocabulary)
     if len(targets) <= size:
         return read(features, targets)
     parts = zip(torch.split(features, size), torch.split(targets, size), strict=True)

@@ -122,7 +122,7 @@ class Pretraining:
     def loss(self, batch: Rows) -> Loss:
         """Cross-entropy in nats, summed over predicted tokens."""
         nats = (self._token_nats(self._model, batch) * batch.weights).sum()
-        return Loss(nats, float(batch.weights.sum()), {})
+        return Loss(nats, batch.weights.sum(), {})
 
     def due(self, step: int) -> bool:
         """At the start, at the end and so often in between."""

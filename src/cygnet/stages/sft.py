@@ -105,7 +105,7 @@ class FineTuning:
         """Cross-entropy in nats, summed over the assistant's tokens; for the others no logits are made."""
         learned = batch.weights > 0
         features = self._model.features(batch.tokens, batch.positions, batch.mask)[learned]
-        return Loss(nats_of(self._model, features, batch.targets[learned]).sum(), float(learned.sum()), {})
+        return Loss(nats_of(self._model, features, batch.targets[learned]).sum(), learned.sum(), {})
 
     def due(self, step: int) -> bool:
         """At the start, at the end and so often in between, if there is anything held out."""
@@ -145,7 +145,7 @@ class FineTuning:
         for start in range(0, len(rows), 16):
             batch = self._collate(rows[start : start + 16], self._heldout)
             loss = self.loss(on_device(batch, self._work.world.device))
-            nats, count = nats + loss.total.item(), count + loss.count
+            nats, count = nats + loss.total.item(), count + float(loss.count)
         return nats / count
 
 

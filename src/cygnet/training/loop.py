@@ -2,7 +2,7 @@
 
 import ctypes
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,11 +25,14 @@ from cygnet.training.world import World, refuse_strangers
 
 @dataclass(frozen=True)
 class Loss:
-    """A micro-batch's loss: its sum, how many items the sum is over, and sums to log over the same count."""
+    """A micro-batch's loss: its sum, how many items the sum is over, and sums to log over the same count.
+
+    Tensors are read once an update, so that a GPU goes on from one micro-batch to the next; all are on its device.
+    """
 
     total: Tensor
-    count: float
-    extras: dict[str, float]
+    count: float | Tensor
+    extras: Mapping[str, float | Tensor]
 
 
 class Stage(Protocol):
@@ -148,12 +151,12 @@ def update(
     world: World = World(),  # noqa: B008 - it is frozen, and alone
 ) -> dict[str, float]:
     """One optimizer step; returns the mean loss and extras over all processes, and the count under "count"."""
-    sums: dict[str, float] = {"loss": 0.0, "count": 0.0}
+    found: list[dict[str, float | Tensor]] = []
     for batch in stage.micro_batches(step):
         loss = stage.loss(on_device(batch, world.device))
         loss.total.backward()  # type: ignore[no-untyped-call]
-        for name, value in {"loss": loss.total.item(), "count": loss.count, **loss.extras}.items():
-            sums[name] = sums.get(name, 0.0) + value
+        found.append({"loss": loss.total.detach(), "count": loss.count, **loss.extras})
+    sums = _summed(found)
     sums = dict(zip(sums, world.sums(list(sums.values())), strict=True))
     count = sums.pop("count")
     if count == 0:
@@ -175,6 +178,17 @@ def update(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     return {**{name: value / count for name, value in sums.items()}, "count": count}
+
+
+def _summed(found: Sequence[dict[str, float | Tensor]]) -> dict[str, float]:
+    """What micro-batches gave, added up in their order. A GPU is waited for once, and not after each of them."""
+    tensors = [value.double() for one in found for value in one.values() if isinstance(value, Tensor)]
+    read = iter(torch.stack(tensors).tolist() if tensors else ())
+    sums: dict[str, float] = {"loss": 0.0, "count": 0.0}
+    for one in found:
+        for name, value in one.items():
+            sums[name] = sums.get(name, 0.0) + (next(read) if isinstance(value, Tensor) else value)
+    return sums
 
 
 def prepare_machine(threads: int) -> None:
