@@ -93,6 +93,8 @@ def test_a_killed_crawl_goes_on_and_asks_for_no_stored_page_again(site: Any, tmp
         (["crawl", "--contact", "a@b.c"], "say where to begin"),
         (["crawl", "http://example.org"], "--contact you@example.org"),
         (["crawl", "ftp://example.org", "--contact", "a@b.c"], "'ftp://example.org' is not a web address"),
+        (["crawl", "notaurl", "--contact", "a@b.c"], "'notaurl' is not a web address: write it as https://"),
+        (["crawl", "notaurl/pages.html", "--contact", "a@b.c"], "'notaurl/pages.html' is not a web address"),
         (["crawl", "example.org", "--contact", "a@b.c", "--host", "a b"], "--host 'a b' is not a host"),
         (["crawl", "example.org", "--contact", "a@b.c", "--pages", "0"], "pages must be more than 0"),
         (["crawl", "example.org", "--contact", "a@b.c", "--delay", "-1"], "delay can't be less than 0"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cygnet.corpus.holdout import check_heldout
 from cygnet.corpus.parquet import read_documents
 from cygnet.corpus.pipeline import task as tasks
 from cygnet.corpus.pipeline.build import build
@@ -196,6 +197,21 @@ def test_a_page_that_is_there_more_than_once_is_in_one_split(source: Callable[..
         for split in stats["by_split"]
     ]
     assert sum(map(len, splits)) == len(set.union(*splits)) == 10 + 80
+
+
+def test_texts_that_have_no_address_but_one_name_are_held_out_each_by_itself(source: Callable[..., Path]) -> None:
+    """Otherwise a recipe would find the name on both sides and refuse the corpus."""
+    path = source()
+    for part in path.parent.glob("part*.jsonl"):
+        rows = [json.loads(line) | {"url": "book"} for line in part.read_text().splitlines()]
+        part.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run(path)
+    train, *heldout = (
+        list(read_documents(path.parent / "corpus" / f"{split}.parquet")) for split in ("train", "validation", "test")
+    )
+    assert all(heldout)
+    checked = check_heldout(train, [document for split in heldout for document in split])
+    assert checked["heldout_units"] == sum(map(len, heldout))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from cygnet.corpus.pipeline.crawls import crawl_sources
 from cygnet.corpus.pipeline.engines.local import Local
 from cygnet.corpus.pipeline.load import load_corpus_recipe
 from cygnet.corpus.pipeline.look import documents
+from cygnet.corpus.pipeline.progress import Printed
 from cygnet.corpus.reading.config import PydocSource
 from cygnet.errors import UserError
 
@@ -109,6 +110,19 @@ def test_a_wrong_site_is_told_with_its_key(tmp_path: Path) -> None:
     path.write_text('[sources.a]\nkind = "site"\nstart = "https://a.test"\n')
     with pytest.raises(UserError, match=r"sources\.a(?s:.*)say who is crawling"):
         load_corpus_recipe(path)
+    path.write_text('[sources.a]\nkind = "site"\nstart = "notaurl"\ncontact = "a@b.c"\n')
+    with pytest.raises(UserError, match=r"sources\.a(?s:.*)'notaurl' is not a web address: write it as https://"):
+        load_corpus_recipe(path)
+
+
+def test_crawls_are_counted_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = Printed()
+    printed("crawl", 1, 1)
+    printed("read", 2, 2)
+    assert [line.split()[-4:-2] for line in capsys.readouterr().err.splitlines()] == [
+        ["1/1", "crawls"],
+        ["2/2", "shards"],
+    ]
 
 
 def test_pydoc_is_crawled_once_for_each_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

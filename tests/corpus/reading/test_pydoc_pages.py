@@ -2,14 +2,17 @@
 
 import gzip
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from cygnet.corpus.crawl import pydoc_site
+from cygnet.corpus.crawl.report import CrawlSummary
 from cygnet.corpus.reading.config import PydocSource
 from cygnet.corpus.reading.shards import list_shards, read_shard
 from cygnet.corpus.records import Record, Skipped
@@ -130,14 +133,52 @@ def test_pydoc_that_does_not_start_leaves_nothing(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupted_crawl_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Any) -> None:
-        raise KeyboardInterrupt
+class Crawl:
+    """In place of the crawler, which has tests of its own: it is interrupted at first, and then done."""
 
-    monkeypatch.setattr(pydoc_site, "crawl", interrupted)
+    def __init__(self) -> None:
+        self.starts: list[str] = []
+        self.found: list[bool] = []  # whether what was fetched before was there
+        self.ended_by = iter(("interrupted", "done", "done"))
+
+    def __call__(self, starts: list[str], folder: Path, _: Any) -> CrawlSummary:
+        self.starts.append(starts[0])
+        self.found.append((folder / "page").exists())
+        (folder / "page").touch()
+        if (ended_by := next(self.ended_by)) == "interrupted":
+            raise KeyboardInterrupt
+        return CrawlSummary(str(folder), 7, {}, {}, [], 0, 7, 1.0, 0, ended_by)
+
+
+@pytest.fixture
+def crawl(monkeypatch: pytest.MonkeyPatch) -> Crawl:
+    crawl = Crawl()
+    monkeypatch.setattr(pydoc_site, "crawl", crawl)
+    return crawl
+
+
+def test_an_interrupted_crawl_is_gone_on_with(tmp_path: Path, crawl: Crawl) -> None:
     with pytest.raises(KeyboardInterrupt):
-        pydoc_site.crawl_pydoc(tmp_path / "web")
-    assert list(tmp_path.iterdir()) == []
+        pydoc_site.crawl_pydoc(tmp_path / "web", {"python.json": {"python": "3"}})
+    assert not (tmp_path / "web").exists()
+    assert pydoc_site.crawl_pydoc(tmp_path / "web", {"python.json": {"python": "3"}}) == 7
+    assert crawl.found == [False, True]
+    assert crawl.starts[0] == crawl.starts[1]  # the pages' addresses are the same
+    assert {path.name for path in (tmp_path / "web").iterdir()} == {"page", "python.json"}
+    assert list(tmp_path.iterdir()) == [tmp_path / "web"]
+
+
+@pytest.mark.parametrize("why", ["another Python", "another has the port"])
+def test_what_cannot_be_gone_on_with_is_begun_anew(tmp_path: Path, crawl: Crawl, why: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        pydoc_site.crawl_pydoc(tmp_path / "web", {"python.json": {"python": "3"}})
+    version = "4" if why == "another Python" else "3"
+    with socket.socket() as other:
+        if why == "another has the port":
+            other.bind(("localhost", urlsplit(crawl.starts[0]).port))
+            other.listen()
+        pydoc_site.crawl_pydoc(tmp_path / "web", {"python.json": {"python": version}})
+    assert crawl.found == [False, False]
 
 
 def test_modules_and_topics_that_are_no_documentation_are_excluded() -> None:

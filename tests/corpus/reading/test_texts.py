@@ -20,9 +20,13 @@ def test_text_files_are_read_in_order_and_others_counted(tmp_path: Path) -> None
     (tmp_path / "deep" / "b.md").write_text("# Second\r\n\r\ntext")
     (tmp_path / "a.txt").write_text("First", encoding="utf-8-sig")
     (tmp_path / "c.png").write_bytes(b"\0")
+    (tmp_path / "d.txt").write_bytes(b"")
+    (tmp_path / "deep" / "a.md").write_text(" \n")
     assert own_texts(tmp_path) == [
         Record("own", "a.txt#0", "First", {"unit": "a.txt#0"}),
         Skipped("own", "c.png", "other_file_type", ".png"),
+        Skipped("own", "d.txt", "empty"),
+        Skipped("own", "deep/a.md", "empty"),
         Record("own", "deep/b.md#0", "# Second\n\ntext", {"unit": "deep/b.md#0"}),
     ]
 
@@ -37,8 +41,6 @@ def test_a_long_file_is_held_out_by_stretches(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", r"bad\.txt is empty"),
-        (b" \n", r"bad\.txt is empty"),
         (b"\x89PNG\0", r"bad\.txt is a binary file"),
         (b"caf\xe9", r"bad\.txt is not UTF-8 text \(byte 3\)"),
     ],

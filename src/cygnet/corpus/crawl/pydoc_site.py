@@ -3,6 +3,8 @@
 import os
 import pydoc
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,18 +13,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from cygnet.corpus.crawl.run import crawl
 from cygnet.corpus.crawl.settings import CrawlSettings
 from cygnet.corpus.standard_library import UNUSED_FOLDERS
 from cygnet.errors import UserError
-from cygnet.files import write_aside, write_json
+from cygnet.files import read_json, write_aside, write_json
 
-# `python -m pydoc -p 0`, but for its end: once its pages have imported threading anew, it waits for ever
+# `python -m pydoc -p PORT`, but for its end: once its pages have imported threading anew, it waits for ever
 _SERVE = """
 import os, pydoc, sys
 pydoc.input = lambda _: sys.stdin.readline() or os._exit(0)
-pydoc.browse(0, open_browser=False)
+pydoc.browse(int(sys.argv[1]), open_browser=False)
 """
 _COMMAND = [sys.executable, "-I", "-S", "-u", "-c", _SERVE]
 _READY = re.compile(rb"Server ready at (http://\S+)")
@@ -31,6 +34,7 @@ _SECONDS = 60.0  # until it is ready; it takes a twentieth of one
 _ENVIRONMENT = {"HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "BROWSER": "true"}
 _PASSED_ON = ("LD_LIBRARY_PATH",)  # without it some Pythons don't start
 _MOST_PAGES = 100_000
+_BEGUN = "begun.json"  # of a crawl that is not over: where, and with which notes
 
 _NO_DOCUMENTATION = (
     "/",  # once more the index
@@ -65,30 +69,58 @@ def topics() -> dict[str, str]:
 def crawl_pydoc(out: Path, notes: Mapping[str, Any] | None = None) -> int:
     """Crawl them into the folder `out`, which is whole or absent and replaced if it is there; returns the pages.
 
-    `notes` are files of JSON that are put beside them.
+    `notes` are files of JSON that are put beside them. A crawl that was interrupted is gone on with, if its notes were
+    the same and its port is free: addresses have that in them.
 
     Raises:
         UserError: when pydoc doesn't start, or its pages can't be had.
-        KeyboardInterrupt: after Ctrl-C.
+        KeyboardInterrupt: after Ctrl-C; what was fetched until then stays, beside `out`.
     """
+    notes = notes or {}
     settings = CrawlSettings(pages=_MOST_PAGES, delay=0, allow_private=True, exclude=excluded())
-    with write_aside(out) as folder, _served() as url:
-        summary = crawl([f"{url}index.html", f"{url}topics.html"], folder, settings)
-        if summary.ended_by != "done":
-            raise UserError(f"pydoc did not serve all of its pages. {summary.in_words()}")
-        for name, note in (notes or {}).items():
-            write_json(folder / name, note)
-        return summary.pages
+    begun = out.with_name(f".{out.name}.begun")
+    with _served(_port(begun, notes)) as url:
+        begun.mkdir(parents=True, exist_ok=True)
+        write_json(begun / _BEGUN, {"port": urlsplit(url).port, "notes": dict(notes)})
+        summary = crawl([f"{url}index.html", f"{url}topics.html"], begun, settings)
+    if summary.ended_by != "done":
+        shutil.rmtree(begun)
+        raise UserError(f"pydoc did not serve all of its pages. {summary.in_words()}")
+    (begun / _BEGUN).unlink()
+    for name, note in notes.items():
+        write_json(begun / name, note)
+    with write_aside(out) as folder:
+        begun.rename(folder)
+    return summary.pages
+
+
+def _port(begun: Path, notes: Mapping[str, Any]) -> int:
+    """Where the crawl in this folder can be gone on with. 0, which is any, where it can't be: it is removed then."""
+    said = read_json(begun / _BEGUN) if (begun / _BEGUN).is_file() else {}
+    if said.get("notes") == dict(notes) and _is_free(said["port"]):
+        return int(said["port"])
+    shutil.rmtree(begun, ignore_errors=True)
+    return 0
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            tried.bind(("localhost", port))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager
-def _served() -> Iterator[str]:
+def _served(port: int) -> Iterator[str]:
     """Serve the pages; their address. It ends with the block, and when this process ends however it does: its input
     is closed then."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         server = subprocess.Popen(  # noqa: S603 - this Python
-            _COMMAND,
+            [*_COMMAND, str(port)],
             cwd=folder,  # pydoc lists, and imports, what lies in its folder
             env=known | _ENVIRONMENT,
             stdin=subprocess.PIPE,
@@ -113,4 +145,4 @@ def _address(server: "subprocess.Popen[bytes]", log: BinaryIO) -> str:
             break
         time.sleep(0.01)
     told = said.decode(errors="replace").strip()[-500:]
-    raise UserError(f"`{sys.executable} -m pydoc -p 0` does not serve its pages: {told}")
+    raise UserError(f"`{sys.executable} -m pydoc` does not serve its pages: {told}")

@@ -76,7 +76,8 @@ def read_starts(starts: Iterable[str]) -> list[str]:
     """The start pages, canonical. Raises UserError when there is none, or one is no web address."""
     found = []
     for start in starts:
-        url = canonical(start if "://" in start else f"https://{start}")
+        named = "://" in start or re.match(r"[^/?#]*[.:]", start)  # else it is a word, such as a file's name
+        url = canonical(start if "://" in start else f"https://{start}") if named else None
         if url is None:
             raise UserError(f"{start!r} is not a web address: write it as https://docs.example.org/.")
         found.append(url)

@@ -26,7 +26,7 @@ class Printed:
         self._clock, self._stage, self._began, self._before, self._said = clock, "", 0.0, 0, 0.0
 
     def __call__(self, stage: str, done: int, all_: int) -> None:
-        """So many of a stage's shards are done."""
+        """So many of a stage's shards, or of the crawls before them, are done."""
         now = self._clock()
         if stage != self._stage:
             self._stage, self._began, self._before, self._said = stage, now, done, now
@@ -34,7 +34,8 @@ class Printed:
         if not (ended or sys.stderr.isatty() or now - self._said >= _EVERY) or not all_:
             return
         self._said = now
-        line = f"{_NAMES.get(stage, stage):40} {done:>6}/{all_} shards{self._left(done, all_, now)}"
+        counted = "crawls" if stage == "crawl" else "shards"
+        line = f"{_NAMES.get(stage, stage):40} {done:>6}/{all_} {counted}{self._left(done, all_, now)}"
         end = "\n" if ended or not sys.stderr.isatty() else "\r"
         print(line.ljust(78), end=end, file=sys.stderr, flush=True)
 

@@ -30,12 +30,19 @@ def write_splits(documents: Sequence[Path], out: Path, heldout: float) -> dict[S
                 count["documents"] += 1
                 count["bytes"] += len(row["text"].encode("utf-8", "surrogatepass"))
                 known = {name: row[name] for name in ("id", "source", "text")}
-                yield known | {"origin": row["metadata"].get("unit") or row["url"], "keys": []}
+                yield known | {"origin": _origin(row), "keys": []}
 
     with ExitStack() as stack:  # all are written before any is renamed
         for split in SPLITS:
             write_rows(stack.enter_context(write_aside(out / f"{split}.parquet")), SCHEMA, rows(split))
     return counts
+
+
+def _origin(row: Row) -> str:
+    """What it is held out with. What is no address may be said of many texts, which are held out each by itself."""
+    if unit := row["metadata"].get("unit"):
+        return str(unit)
+    return row["url"] if host_of(row["url"]) or not row["url"] else f"{row['url']}#{row['id']}"
 
 
 def _split(row: Row, heldout: float) -> Split:

@@ -32,12 +32,16 @@ def read_text(source: str, path: Path, name: str) -> Iterator[Record | Skipped]:
     Long files are held out by stretches rather than whole, so that a folder of one book has held-out text too.
 
     Raises:
-        UserError: when the file is empty, binary or not UTF-8.
+        UserError: when the file is binary or not UTF-8.
     """
     if path.suffix not in SUFFIXES:
         yield Skipped(source, name, "other_file_type", path.suffix)
         return
-    for number, piece in enumerate(split_text(_read(path), _LIMIT)):
+    text = _read(path)
+    if not text.strip():
+        yield Skipped(source, name, "empty")
+        return
+    for number, piece in enumerate(split_text(text, _LIMIT)):
         yield Record(source, f"{name}#{number}", piece, {"unit": f"{name}#{number // _STRETCH}"})
 
 
@@ -52,6 +56,4 @@ def _read(path: Path) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}). Convert it to UTF-8 or remove it.") from error
-    if not text.strip():
-        raise UserError(f"{path} is empty. Remove it from the folder or fill it.")
     return text.replace("\r\n", "\n")
