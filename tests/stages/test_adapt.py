@@ -70,7 +70,7 @@ def test_training_leaves_every_weight_of_the_base_bit_for_bit(
         models.append(arguments[0])
         return attach(*arguments)
 
-    monkeypatch.setattr("cygnet.stages.adapt.attach", remember)
+    monkeypatch.setattr("cygnet.stages.clamped.attach", remember)
     adapt(inputs / "base", inputs / "conversations", tmp_path / "adapter", AdaptConfig(least_updates=5, epochs=1), work)
     trained = {name.replace(".base.", "."): tensor for name, tensor in models[0].state_dict().items()}
     base, _ = load_language_model(inputs / "base")

@@ -1,5 +1,7 @@
 """Each stage can train an adapter instead of the model, on a base in any precision, and what it writes opens."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,10 +12,17 @@ from cygnet import UserError
 from cygnet.files import sha256_of
 from cygnet.model.adapter_folder import is_adapter
 from cygnet.model.config import BasePrecision
-from cygnet.model.folder import load_clamped_language_model, load_language_model, load_model, load_scalar_model
+from cygnet.model.folder import (
+    load_clamped_language_model,
+    load_language_model,
+    load_model,
+    load_scalar_model,
+    save_model,
+)
 from cygnet.model.lora import attach, twin
 from cygnet.model.transformer import ScalarModel
-from cygnet.stages.config import AdapterConfig, RewardConfig, RlConfig, SftConfig
+from cygnet.stages.adapt import adapt
+from cygnet.stages.config import AdaptConfig, AdapterConfig, RewardConfig, RlConfig, SftConfig
 from cygnet.stages.reward import train_reward
 from cygnet.stages.rl import train_rl
 from cygnet.stages.rl_models import open_models
@@ -117,6 +126,30 @@ def test_four_models_of_reinforcement_are_in_memory_once(inputs: Path, tmp_path:
         assert not torch.equal(models.critic(TOKENS), before[1])
 
 
+@pytest.mark.parametrize("adapted", [True, False])
+def test_an_adapters_base_is_hashed_once(
+    inputs: Path, tmp_path: Path, work: Work, build, monkeypatch: pytest.MonkeyPatch, adapted: bool
+) -> None:
+    """Whether the whole policy learns, or an adapter: a reward model's base is asked about several times."""
+    base = shutil.copytree(inputs / "base", tmp_path / "base")  # nobody has asked for this one
+    config = RewardConfig(epochs=1, prompts_per_step=4, adapter=adapter())
+    hashed: list[Path] = []
+
+    def remember(file: Path) -> str:
+        hashed.append(file)
+        return sha256_of(file)
+
+    monkeypatch.setattr("cygnet.model.weights.sha256_of", remember)
+    train_reward(base, inputs / "comparisons", tmp_path / "reward", config, work)
+    again = replace(work, checkpoints=tmp_path / "again", metrics=tmp_path / "again.jsonl")
+    settings = RlConfig(**RL, adapter=adapter()) if adapted else RlConfig(**RL)
+    train_rl(base, tmp_path / "reward", inputs / "prompts.jsonl", tmp_path / "out", settings, again)
+    assert hashed == [base / "model.safetensors"]
+    save_model(base, build(seed=5), load_language_model(base)[1])
+    with pytest.raises(UserError, match="base, whose weights are others by now"):
+        open_models(base, tmp_path / "reward", settings, work)
+
+
 def test_a_twin_shares_every_tensor(build) -> None:
     model = build()
     other = twin(model)
@@ -128,11 +161,11 @@ def test_a_twin_shares_every_tensor(build) -> None:
 
 
 def test_an_adapters_base_is_not_sharded_nor_an_adapter(inputs: Path, tmp_path: Path, work: Work) -> None:
-    from dataclasses import replace
-
-    config = SftConfig(epochs=0.1, rows_per_step=2, adapter=adapter())
+    config, sharded = SftConfig(epochs=0.1, rows_per_step=2, adapter=adapter()), replace(work, sharding="full")
     with pytest.raises(UserError, match="base of an adapter is not sharded"):
-        sft(inputs / "base", inputs / "conversations", tmp_path / "out", config, replace(work, sharding="full"))
+        sft(inputs / "base", inputs / "conversations", tmp_path / "out", config, sharded)
+    with pytest.raises(UserError, match="base of an adapter is not sharded"):
+        adapt(inputs / "base", inputs / "conversations", tmp_path / "out", AdaptConfig(), sharded)
     sft(inputs / "base", inputs / "conversations", tmp_path / "out", config, work)
     with pytest.raises(UserError, match="is an adapter itself. Adapt its base, or merge the two: cygnet export"):
         sft(tmp_path / "out", inputs / "conversations", tmp_path / "second", config, work)

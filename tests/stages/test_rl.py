@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from cygnet.errors import UserError
 from cygnet.files import write_jsonl
-from cygnet.generation import Engine
 from cygnet.model.folder import load_language_model, load_scalar_model, save_model, scalar_from
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages.config import RlConfig
@@ -33,7 +32,7 @@ def make(inputs: Path, tokenizer: Tokenizer, config: RlConfig) -> Reinforcement:
     reward, _ = load_scalar_model(inputs / "reward")
     critic = scalar_from(reward)
     models = Models(policy, critic, reference, reward, tokenizer, Learner(policy, critic), [], None)
-    stage = Reinforcement(models, Engine(policy, tokenizer), config, seed=2)
+    stage = Reinforcement(models, config, Work(Path("nowhere"), Path("nowhere"), seed=2))
     rows = read_prompts(inputs / "prompts.jsonl", tokenizer, 64)
     stage.prompts = [render_prompt(row["prompt"], tokenizer) for row in rows]
     return stage

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,8 +65,19 @@ class StoredTensors(Mapping[str, Tensor]):
 
 def weights_hash(folder: Path) -> str:
     """SHA-256 of a folder's tensors as they are stored; of the hashes of several files."""
-    hashes = [sha256_of(file) for file in _files(folder)]
+    hashes = []
+    for file in _files(folder):
+        if not file.is_file():
+            raise UserError(f"{file} does not exist.")
+        stat = file.stat()
+        hashes.append(_hash(file.resolve(), stat.st_ino, stat.st_size, stat.st_mtime_ns))
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+@cache
+def _hash(file: Path, *_: int) -> str:
+    """Not computed again while the file looks untouched: stages ask several times for that of an adapter's base."""
+    return sha256_of(file)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -148,7 +148,7 @@ def adapt_step(config: AdaptConfig, base: Path, examples: Path, out: Path) -> St
 
         return adapt(base, examples, out, config, work)
 
-    return Step("adapt", (base, examples), (out,), _json(config), action)
+    return Step("adapt", (base, examples), (out,), _json(config), action, together=True)
 
 
 def comparisons_step(config: ComparisonConfig, sft: Path, prompts: Path, out: Path) -> Step:
@@ -185,7 +185,7 @@ def rl_step(config: RlConfig, sft: Path, reward: Path, prompts: Path, heldout: P
         watched = heldout if heldout.exists() else None
         return train_rl(sft, reward, prompts, out, config, work, gold_for(watched), watched)
 
-    return Step("rl", (sft, reward, prompts.parent), (out,), _json(config), action)
+    return Step("rl", (sft, reward, prompts.parent), (out,), _json(config), action, together=True)
 
 
 def rank_step(config: RankConfig, base: Path, sft: Path, reward: Path, rl: Path, prompts: Path, out: Path) -> Step:

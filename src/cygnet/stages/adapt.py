@@ -8,14 +8,13 @@ from typing import Any
 import torch
 
 from cygnet.model.adapter_folder import save_adapter
-from cygnet.model.folder import load_clamped_language_model
-from cygnet.model.lora import Adapter, LoraShape, attach
+from cygnet.model.lora import Adapter
 from cygnet.model.transformer import Transformer
+from cygnet.stages.clamped import open_base, put_adapter
 from cygnet.stages.config import REFERENCE_BATCH, AdaptConfig
 from cygnet.stages.sft import FineTuning
 from cygnet.tokens.packing import Rows, pack
 from cygnet.tokens.tokenizer import Tokenizer
-from cygnet.training.distribution import spread
 from cygnet.training.loop import Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import adamw
@@ -32,19 +31,21 @@ def adapt(base: Path, examples: Path, out: Path, config: AdaptConfig, work: Work
     A row has messages, or prompt and completion; only what the assistant says, or the completion, is learned. With at
     least 8 rows in validation.jsonl the adapter with the lowest held-out loss is kept, otherwise the last one.
 
-    Returns the stage's metrics. Raises UserError for rows that can't be learned, and layers the model doesn't have.
+    Returns the stage's metrics, in the first process. Raises UserError for rows that can't be learned, and layers the
+    model doesn't have.
     """
-    model, tokenizer = load_clamped_language_model(base, config.base_precision)
+    model, tokenizer = open_base(base, config, work)
     model.compute_dtype = getattr(torch, config.precision)
-    spread(model, work)
     with torch.device("meta"):
         parameters = sum(parameter.numel() for parameter in Transformer(model.config).parameters())
-    adapter = attach(model, LoraShape(config.rank, config.alpha, config.targets), work.seed)
+    adapter = put_adapter(model, config, work)
     train, heldout = examples / "train.jsonl", examples / "validation.jsonl"
     stage = Adapting(model, adapter, tokenizer, train, heldout if heldout.exists() else None, config, work)
     lr = scaled_lr(config.lr, batch=config.rows_per_step, reference_batch=REFERENCE_BATCH, width=model.config.width)
     plan = Plan(stage.steps, "linear", config.warmup, clip=1.0, checkpoint_every=max(20, stage.steps // 10))
     metrics = fit(adapter, [adamw(adapter.parameters(), lr)], stage, plan, work)
+    if not work.world.first:
+        return {}
     kept = stage.take_best()
     save_adapter(out, adapter, base)
     return {

@@ -27,7 +27,9 @@ class TrainingConfig(Settings):
         "none", description='of several processes each has a copy of the model, or with "full" its part of it (FSDP2)'
     )
     rows_at_once: int | None = Field(
-        None, ge=1, description="rows (of reward: prompts) a pass reads at most, to bound memory; all by default"
+        None,
+        ge=1,
+        description="rows (of reward: prompts; of rl: answers) a pass reads at most, to bound memory; all by default",
     )
     recompute: bool = Field(
         False, description="compute layers again in the backward pass, which takes less memory and more time"

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cygnet.training.world import World
+
 _LARGEST_LOG_RATIO = 20.0
 
 
@@ -54,10 +56,20 @@ def generalized_advantages(
     return advantages, advantages + values * mask
 
 
-def whiten(parts: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
-    """Shift and scale to mean 0 and deviation 1 over the masked places of all parts together; the others become 0."""
-    chosen = torch.cat([part[mask] for part, mask in zip(parts, masks, strict=True)])
-    mean, deviation = chosen.mean(), chosen.std(correction=0) + 1e-8
+def whiten(
+    parts: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    world: World = World(),  # noqa: B008 - it is frozen, and alone
+) -> list[Tensor]:
+    """Shift and scale to mean 0 and deviation 1 over the masked places of all processes' parts together.
+
+    The other places become 0.
+    """
+    chosen = torch.cat([part[mask] for part, mask in zip(parts, masks, strict=True)]).double()
+    total, count = world.sums([float(chosen.sum()), float(len(chosen))])
+    mean = total / count
+    (squares,) = world.sums([float(((chosen - mean) ** 2).sum())])
+    deviation = (squares / count) ** 0.5 + 1e-8
     return [(part - mean) / deviation * mask for part, mask in zip(parts, masks, strict=True)]
 
 

@@ -1,6 +1,7 @@
 """Reinforcement learning: PPO with a critic against the reward model, held near the SFT model (Ouyang et al. 2022)."""
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from cygnet.stages import ppo
 from cygnet.stages.config import RlConfig
 from cygnet.stages.intervals import prompt_interval
 from cygnet.stages.rl_models import Models, open_models
-from cygnet.stages.rollouts import Experience, lay_out, rewards_of, token_logprobs, token_values
+from cygnet.stages.rollouts import Answers, Experience, lay_out, rewards_of, token_logprobs, token_values
 from cygnet.tokens.chat import prompt_key, read_messages, render_prompt, response_text
 from cygnet.tokens.tokenizer import Tokenizer, check_same_tokenizer
+from cygnet.training.distribution import gathered, on_device
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.order import visits
+from cygnet.training.shares import parts
 from cygnet.training.work import Work
 
 # (row of the prompts file, response, finished) → score from 0 to 1
@@ -39,7 +42,7 @@ def train_rl(
 ) -> dict[str, Any]:
     """Tune `sft` on the prompts of a JSON Lines file and write the policy, or an adapter for `sft`, to `out`.
 
-    Returns the stage's metrics.
+    Returns the stage's metrics, in the first process.
 
     `gold` judges answers to the `heldout` prompts before, during and after; it is only watched, never trained on.
 
@@ -54,7 +57,7 @@ def train_rl(
             f"{reward} reads {reward_model.config.context_length} tokens, but {sft} may write "
             f"{policy.config.context_length}: it couldn't score the longest answers."
         )
-    stage = Reinforcement(models, Engine(policy, tokenizer), config, work.seed)
+    stage = Reinforcement(models, config, work)
     context = policy.config.context_length
     stage.prompts = [render_prompt(row["prompt"], tokenizer) for row in read_prompts(prompts, tokenizer, context)]
     if heldout is not None:
@@ -62,7 +65,9 @@ def train_rl(
     per_round = config.minibatches * config.epochs
     plan = Plan(config.iterations * per_round, "linear", clip=1.0, checkpoint_every=5 * per_round, log_every=per_round)
     metrics = fit(models.trained, models.optimizers, stage, plan, work)
-    models.save(out, sft)
+    models.save(out, sft, work.world)
+    if not work.world.first:
+        return {}
     evaluations = metrics.history("eval")
     return {"episodes": config.iterations * config.rollouts, **_before_and_after(evaluations, work.seed)}
 
@@ -73,18 +78,12 @@ class Reinforcement:
     name = "rl"
     counts = "tokens"
 
-    def __init__(
-        self,
-        models: Models,
-        engine: Engine,
-        config: RlConfig,
-        seed: int,
-    ) -> None:
-        self._policy, self._critic, self._engine = models.policy, models.critic, engine
+    def __init__(self, models: Models, config: RlConfig, work: Work) -> None:
+        self._policy, self._critic, self._tokenizer = models.policy, models.critic, models.tokenizer
         self._reference, self._reward_model = models.reference, models.reward_model
-        self._config, self._seed = config, seed
+        self._config, self._work = config, work
         self._kl_coefficient = config.kl_coefficient
-        self._round: list[Experience] = []
+        self._round: list[Sequence[Experience]] = []
         self._round_metrics: dict[str, float] = {}
         self.prompts: list[list[int]] = []
         self._heldout: list[dict[str, Any]] = []
@@ -99,11 +98,11 @@ class Reinforcement:
         self._heldout, self._gold = rows, gold
 
     def micro_batches(self, step: int) -> Sequence[Experience]:
-        """The next minibatch; the first of a round samples the whole round with the policy as it is."""
+        """This process's share of the next minibatch; a round's first samples the round, with the policy as it is."""
         iteration, place = divmod(step, self._config.minibatches * self._config.epochs)
         if place == 0:
             self._round = self._collect(iteration)
-        return [self._round[place % self._config.minibatches]]
+        return self._round[place % self._config.minibatches]
 
     def loss(self, batch: Experience) -> Loss:
         """Clipped policy loss plus value loss, summed over sampled tokens."""
@@ -129,14 +128,11 @@ class Reinforcement:
 
     def after(self, step: int, metrics: Metrics) -> None:
         """Answer the held-out prompts."""
-        prompts = [render_prompt(row["prompt"], self._engine.tokenizer) for row in self._heldout]
-        sampling = Sampling(max_new_tokens=self._config.max_new_tokens, seed=self._seed)
-        completions = [found[0] for found in self._engine.generate(prompts, sampling)]
-        rewards = rewards_of(
-            self._reward_model, self._engine.tokenizer, prompts, completions, self._config.unfinished_reward
-        )
-        texts = [response_text(completion.tokens, self._engine.tokenizer) for completion in completions]
-        answers = lay_out(prompts, completions, self._policy.config.context_length, self._engine.tokenizer.pad_id)
+        prompts = [render_prompt(row["prompt"], self._tokenizer) for row in self._heldout]
+        completions = self._answer(prompts, self._work.seed, range(len(prompts)))
+        rewards = self._rewards(prompts, completions)
+        texts = [response_text(completion.tokens, self._tokenizer) for completion in completions]
+        answers = self._lay_out(prompts, completions)
         with torch.no_grad():
             kl = (token_logprobs(self._policy, answers)[0] - token_logprobs(self._reference, answers)[0]).sum(dim=1)
         values: dict[str, Any] = {"reward": float(rewards.mean()), "rewards": rewards.tolist(), "kl": float(kl.mean())}
@@ -159,42 +155,64 @@ class Reinforcement:
         self._kl_coefficient = float(state["kl_coefficient"])
 
     @torch.no_grad()
-    def _collect(self, iteration: int) -> list[Experience]:
-        """Sample answers, score them, and split them into minibatches with advantages whitened over the round."""
-        config, tokenizer = self._config, self._engine.tokenizer
+    def _collect(self, iteration: int) -> list[Sequence[Experience]]:
+        """Sample this process's answers and score them, in minibatches, with advantages whitened over the round."""
+        config, drawn = self._config, self._draw(iteration)
         self._critic_only = iteration < config.critic_warmup
-        prompts = self._draw(iteration)
-        sampling = Sampling(max_new_tokens=config.max_new_tokens, seed=self._seed * 100_003 + iteration + 1)
-        completions = [found[0] for found in self._engine.generate(prompts, sampling)]
-        scores = rewards_of(self._reward_model, tokenizer, prompts, completions, config.unfinished_reward)
-        parts = []
-        for start in range(0, len(prompts), len(prompts) // config.minibatches):
-            chosen = slice(start, start + len(prompts) // config.minibatches)
-            parts.append(self._experience(prompts[chosen], completions[chosen], scores[chosen]))
-        kl = float(np.mean([float(gap) for _, gaps in parts for gap in gaps]))
-        lengths = [sum(completion.sampled) for completion in completions]
-        self._round_metrics = {
-            "reward": float(scores.mean()),
-            "kl": kl,
-            "length": float(np.mean(lengths)),
-            "kl_coefficient": self._kl_coefficient,
-        }
+        size = config.rollouts // config.minibatches
+        shares = [parts(range(start, start + size), self._work) for start in range(0, config.rollouts, size)]
+        mine = [place for share in shares for part in share for place in part]
+        prompts = [drawn[place] for place in mine]
+        with gathered(self._policy), gathered(self._critic):
+            completions = self._answer(prompts, self._work.seed * 100_003 + iteration + 1, mine)
+            scores = self._rewards(prompts, completions)
+            ends = accumulate((len(part) for share in shares for part in share), initial=0)
+            cuts = [slice(start, end) for start, end in pairwise(ends)]
+            found = [self._experience(prompts[cut], completions[cut], scores[cut]) for cut in cuts]
+        self._take_stock(scores, sum(float(gaps.sum()) for _, gaps in found), completions)
+        experiences = [experience for experience, _ in found]
+        masks = [item.answers.sampled for item in experiences]
+        whitened = ppo.whiten([item.advantages for item in experiences], masks, self._work.world)
+        ready = [item._replace(advantages=values) for item, values in zip(experiences, whitened, strict=True)]
+        return [ready[start : start + len(shares[0])] for start in range(0, len(ready), len(shares[0]))]
+
+    def _take_stock(self, scores: torch.Tensor, kl: float, completions: Sequence[Completion]) -> None:
+        """The round's means over all processes, for its log line; the KL coefficient is steered by them."""
+        config, length = self._config, sum(sum(completion.sampled) for completion in completions)
+        sums = self._work.world.sums([float(scores.sum()), kl, float(length)])
+        means = dict(zip(("reward", "kl", "length"), (total / config.rollouts for total in sums), strict=True))
+        self._round_metrics = {**means, "kl_coefficient": self._kl_coefficient}
         if not self._critic_only:
             before, target = self._kl_coefficient, config.kl_target
-            self._kl_coefficient = ppo.adapt(before, kl, target, len(prompts), config.kl_horizon)
-        experiences = [experience for experience, _ in parts]
-        whitened = ppo.whiten([item.advantages for item in experiences], [item.answers.sampled for item in experiences])
-        return [item._replace(advantages=advantages) for item, advantages in zip(experiences, whitened, strict=True)]
+            self._kl_coefficient = ppo.adapt(before, means["kl"], target, config.rollouts, config.kl_horizon)
+
+    def _answer(self, prompts: Sequence[list[int]], seed: int, places: Sequence[int]) -> list[Completion]:
+        """One answer to each prompt, by the random numbers of its place among those of all processes.
+
+        What an earlier engine has read must not matter, for a run that is taken up again has none.
+        """
+        longest, engine = self._config.max_new_tokens, Engine(self._policy, self._tokenizer)
+        # a seed's words are the round's and the place's, as they are where one engine answers all the round's prompts
+        samplings = [Sampling(max_new_tokens=longest, seed=seed + (place << 32)) for place in places]
+        return [found[0] for found in engine.generate(prompts, samplings)]
+
+    def _rewards(self, prompts: Sequence[list[int]], completions: Sequence[Completion]) -> torch.Tensor:
+        unfinished = self._config.unfinished_reward
+        return rewards_of(self._reward_model, self._tokenizer, prompts, completions, unfinished)
+
+    def _lay_out(self, prompts: Sequence[list[int]], completions: Sequence[Completion]) -> Answers:
+        """On this process's device."""
+        answers = lay_out(prompts, completions, self._policy.config.context_length, self._tokenizer.pad_id)
+        there: Answers = on_device(answers, self._work.world.device)
+        return there
 
     def _experience(
         self, prompts: Sequence[list[int]], completions: Sequence[Completion], scores: torch.Tensor
     ) -> tuple[Experience, torch.Tensor]:
-        """One minibatch with advantages not yet whitened, and each answer's KL to the reference in nats."""
-        config = self._config
-        answers = lay_out(prompts, completions, self._policy.config.context_length, self._engine.tokenizer.pad_id)
-        logprobs, _ = token_logprobs(self._policy, answers)
-        reference, _ = token_logprobs(self._reference, answers)
-        values = token_values(self._critic, answers)
+        """Some answers with advantages not yet whitened, and each answer's KL to the reference in nats."""
+        config, answers = self._config, self._lay_out(prompts, completions)
+        logprobs, reference = (token_logprobs(model, answers)[0].cpu() for model in (self._policy, self._reference))
+        values, answers = token_values(self._critic, answers).cpu(), on_device(answers, "cpu")
         rewards = ppo.token_rewards(logprobs, reference, scores, answers.sampled, self._kl_coefficient)
         advantages, returns = ppo.generalized_advantages(
             rewards, values, answers.sampled, config.discount, config.trace_decay
@@ -204,7 +222,7 @@ class Reinforcement:
     def _draw(self, iteration: int) -> list[list[int]]:
         """The round's prompts: the file in seeded order, epoch after epoch."""
         size = self._config.rollouts
-        return [self.prompts[i] for i in visits(len(self.prompts), iteration * size, size, self._seed)]
+        return [self.prompts[i] for i in visits(len(self.prompts), iteration * size, size, self._work.seed)]
 
     def _weighted(self, mask: torch.Tensor) -> dict[str, float]:
         """The round's own means, in the sums the loop divides by the count."""

@@ -1,5 +1,6 @@
 """The models of reinforcement learning: four whole ones, or adapters on what is then in memory only once."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +22,11 @@ from cygnet.stages.clamped import adapter_optimizers, open_base, put_adapter
 from cygnet.stages.config import REFERENCE_ROLLOUTS, AdapterConfig, RlConfig
 from cygnet.stages.rollouts import Learner
 from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.distribution import spread, whole_model
 from cygnet.training.optimizers import adamw
 from cygnet.training.rates import scaled_lr
 from cygnet.training.work import Work
+from cygnet.training.world import World
 
 _ADAM_EPS = 1e-5  # as in the PPO implementations that reproduce Ziegler et al. 2019
 
@@ -43,24 +46,30 @@ class Models(NamedTuple):
     optimizers: list[Optimizer]
     adapter: Adapter | None
 
-    def save(self, out: Path, sft: Path) -> None:
-        """Write the policy, or its adapter for `sft`."""
+    def save(self, out: Path, sft: Path, world: World) -> None:
+        """Let the first process write the policy, or its adapter for `sft`; all of them call this."""
+        policy = whole_model(self.policy, lambda: Transformer(self.policy.config), world)
+        if not world.first:
+            return
         if self.adapter is None:
-            save_model(out, self.policy, self.tokenizer)
+            save_model(out, policy, self.tokenizer)
         else:
             save_adapter(out, self.adapter, sft)
 
 
 def open_models(sft: Path, reward: Path, config: RlConfig, work: Work) -> Models:
-    """The models by their folders. Raises UserError for folders that can't be opened."""
-    return _adapted(sft, reward, config, work) if config.adapter.rank else _whole(sft, reward, config)
+    """The models by their folders, on this process's device. Raises UserError for folders that can't be opened."""
+    return _adapted(sft, reward, config, work) if config.adapter.rank else _whole(sft, reward, config, work)
 
 
-def _whole(sft: Path, reward: Path, config: RlConfig) -> Models:
+def _whole(sft: Path, reward: Path, config: RlConfig, work: Work) -> Models:
+    """Of what learns each process may have a part only; reference and reward model are whole in all of them."""
     policy, tokenizer = load_language_model(sft)
-    reference, _ = load_language_model(sft)
     reward_model, _ = load_scalar_model(reward)
-    critic = scalar_from(reward_model)
+    reference, critic = deepcopy(policy).to(work.world.device), scalar_from(reward_model)
+    reward_model.to(work.world.device)
+    for model in (policy, critic):
+        spread(model, work)
     optimizers: list[Optimizer] = [
         adamw(model.parameters(), _lr(lr, model.config.width, config), eps=_ADAM_EPS)
         for model, lr in ((policy, config.lr), (critic, config.critic_lr))
@@ -71,7 +80,7 @@ def _whole(sft: Path, reward: Path, config: RlConfig) -> Models:
 def _adapted(sft: Path, reward: Path, config: RlConfig, work: Work) -> Models:
     """The reference is the policy without its adapter, and the reward model the critic without its own."""
     reference, tokenizer = open_base(sft, config.adapter, work)
-    reward_model = _reward_model(reward, sft, reference, config.adapter)
+    reward_model = _reward_model(reward, sft, reference, config.adapter).to(work.world.device)
     policy, critic = twin(reference), twin(reward_model)
     adapters = [put_adapter(model, config.adapter, work, work.seed + i) for i, model in enumerate((policy, critic))]
     optimizers = [

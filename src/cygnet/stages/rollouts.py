@@ -49,11 +49,14 @@ class Experience(NamedTuple):
 
 
 def lay_out(prompts: Sequence[list[int]], completions: Sequence[Completion], row_length: int, pad_id: int) -> Answers:
-    """Pack prompts with their completions and find the answers' places."""
+    """Pack prompts with their completions and find the answers' places.
+
+    Of none there is a row of padding all the same, so that there is something to go through the models.
+    """
     sequences = [[*prompt, *completion.tokens] for prompt, completion in zip(prompts, completions, strict=True)]
     packed = pack([len(sequence) for sequence in sequences], row_length)
-    rows = collate([[sequences[i] for i in row] for row in packed], None, row_length, pad_id)
-    longest = max(len(completion.tokens) for completion in completions)
+    rows = collate([[sequences[i] for i in row] for row in packed] or [[]], None, row_length, pad_id)
+    longest = max((len(completion.tokens) for completion in completions), default=1)
     place = torch.zeros((len(sequences), longest), dtype=torch.int64)
     sampled = torch.zeros((len(sequences), longest), dtype=torch.bool)
     for number, row in enumerate(packed):
@@ -90,6 +93,8 @@ def rewards_of(
     unfinished: float,
 ) -> Tensor:
     """[N] normalized scores of the answers; one that never ended gets `unfinished` instead (Ziegler et al. 2019)."""
+    if not completions:
+        return torch.zeros(0)
     sequences = [[*prompt, *completion.tokens] for prompt, completion in zip(prompts, completions, strict=True)]
     scores = (score_sequences(reward_model, tokenizer, sequences) - reward_model.mean) / reward_model.scale
     ended = torch.tensor([completion.finish_reason == "stop" for completion in completions])

@@ -131,9 +131,10 @@ def gathered(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
+        inner = {part for module in sharded for part in module.modules() if part is not module}
         for module in sharded:
             module.reshard()
-            module.set_reshard_after_forward(module is not model)
+            module.set_reshard_after_forward(module in inner)
 
 
 def whole_model(model: Model, build: Callable[[], Model], world: World) -> Model:
