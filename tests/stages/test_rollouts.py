@@ -88,6 +88,15 @@ def test_log_probabilities_entropies_and_values_are_those_of_each_answer_alone(
         assert not found[~answers.sampled].any()
 
 
+def test_of_no_answers_there_is_something_to_go_through_the_models_all_the_same(build) -> None:
+    learner, answers = Learner(build(), build(ScalarModel, seed=1)), lay_out([], [], ROW, pad_id=0)
+    assert answers.rows.tokens.shape == (1, ROW)
+    total = token_logprobs(learner.policy, answers)[0].sum() + token_values(learner.critic, answers).sum()
+    total.backward()
+    assert total == 0
+    assert not any(parameter.grad.any() for parameter in learner.parameters())
+
+
 def test_what_the_engine_recorded_is_what_training_reads(
     language_model: Transformer, tokenizer: Tokenizer, prompts: list[list[int]]
 ) -> None:
