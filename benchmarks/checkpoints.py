@@ -57,7 +57,7 @@ def train(way: str, folder: Path, depth: int, updates: int) -> float:
                 }
                 writer.save(update, state) if way == "in a thread" else save_checkpoint(folder, update, state)
     if way != "none":
-        newest = max(folder.glob("step_*/state.safetensors"))
+        newest = max(folder.glob("step_*/part_0.safetensors"))
         print(f"  a checkpoint has {newest.stat().st_size / 1e6:.0f} MB", file=sys.stderr)
     return time.perf_counter() - started
 

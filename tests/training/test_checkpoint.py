@@ -79,7 +79,7 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
     assert latest_checkpoint(tmp_path) == (100, {"step": 100})
 
 
-@pytest.mark.parametrize("name", ["state.json", "state.safetensors"])
+@pytest.mark.parametrize("name", ["state.json", "part_0.safetensors"])
 @pytest.mark.parametrize("damage", ["cut", "empty", "changed", "gone"])
 def test_a_damaged_one_is_passed_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, damage: str
@@ -125,7 +125,7 @@ def test_any_flipped_byte_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixtu
     for step in (10, 20):
         save_checkpoint(tmp_path, step, {"weights": torch.arange(5), "deep": [{"x": 1.5}]})
     rng = random.Random(1)
-    for name in ("state.safetensors", "state.json"):
+    for name in ("part_0.safetensors", "state.json"):
         file = tmp_path / "step_00000020" / name
         sound = file.read_bytes()
         for place in rng.sample(range(len(sound)), min(40, len(sound))):

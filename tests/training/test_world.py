@@ -1,10 +1,16 @@
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cygnet.errors import UserError
-from cygnet.training.world import World, joined
+from cygnet.errors import ToldError, UserError
+from cygnet.training.world import World, joined, launched_as, launched_here, refuse_unshared
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 PLACES = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
 
@@ -30,6 +36,8 @@ def environment(monkeypatch: pytest.MonkeyPatch):
             r"but MASTER_ADDR and MASTER_PORT are not set.*torchrun --nproc-per-node 2 -m cygnet",
         ),
         ({"RANK": "2"}, r"RANK '2' \(LOCAL_RANK '0'\) is none of 0 to 1"),
+        ({"RANK": "²"}, r"RANK '²' \(LOCAL_RANK '0'\) is none of 0 to 1"),
+        ({"LOCAL_RANK": "²"}, r"RANK '0' \(LOCAL_RANK '²'\) is none of 0 to 1"),
         ({"RANK": "-1"}, r"RANK '-1' \(LOCAL_RANK '0'\) is none of 0 to 1"),
     ],
 )
@@ -48,3 +56,99 @@ def test_one_process_is_a_world_and_needs_no_torch(environment) -> None:
         assert world.tell({"a": 1}) == {"a": 1}
     program = "import sys; from cygnet.training.world import joined\nwith joined(): assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("variables", "rank"),
+    [
+        ({"WORLD_SIZE": "2", "RANK": "1"}, 1),
+        ({"WORLD_SIZE": "1", "RANK": "1"}, 0),
+        ({"RANK": "1"}, 0),
+        ({"WORLD_SIZE": "2", "RANK": "²"}, 0),
+        ({"WORLD_SIZE": "2", "RANK": ""}, 0),
+    ],
+)
+def test_which_process_it_is_as_far_as_that_is_said(environment, variables: dict[str, str], rank: int) -> None:
+    environment(**variables)
+    assert launched_as() == rank
+
+
+def test_how_many_are_on_this_machine(environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, number in {"": 1, "1": 1, "16": 16}.items():
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", text)
+        assert launched_here() == number
+    for text in ("²", "0", "-1", "two"):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", text)
+        with pytest.raises(UserError, match=f"LOCAL_WORLD_SIZE is '{text}', which is no number of processes"):
+            launched_here()
+
+
+@pytest.mark.parametrize(("error", "kind"), [(OSError("no disk"), ToldError), (KeyboardInterrupt(), KeyboardInterrupt)])
+def test_who_waits_for_the_first_process_learns_that_it_failed(
+    together: Callable[..., list[Any]], tmp_path: Path, error: BaseException, kind: type[BaseException]
+) -> None:
+    """At once, though they would wait for it without limit, and whether it failed before or after telling them things.
+
+    The others leave first, so that it is not its end that they notice.
+    """
+
+    def job(world: World) -> None:
+        world.hear(world.rank)
+        world.tell("begin")
+        if not world.first:
+            world.tell()
+        try:
+            raise error
+        except BaseException as raised:
+            world.fail(raised)
+            while len(list(tmp_path.iterdir())) < 2:
+                time.sleep(0.01)
+            raise UserError("first") from raised
+
+    def leaving(world: World) -> None:
+        try:
+            job(world)
+        finally:
+            if not world.first:
+                (tmp_path / str(world.rank)).touch()
+
+    first, *others = together(3, leaving)
+    assert str(first) == "first"
+    assert [type(other) for other in others] == [kind] * 2
+    if kind is ToldError:
+        assert str(others[0]) == "the first process could not go on; it says why."
+
+
+def test_a_world_tells_of_the_first_processs_error_by_itself(together: Callable[..., list[Any]]) -> None:
+    def job(world: World) -> None:
+        if world.first:
+            raise UserError("no such recipe")
+        world.tell()
+
+    first, *others = together(3, job)
+    assert str(first) == "no such recipe"
+    for other in others:
+        assert str(other) == "the first process could not go on; it says why." or "lost the others" in str(other)
+
+
+def test_the_first_process_hears_from_all(together: Callable[..., list[Any]]) -> None:
+    def job(world: World) -> list[Any]:
+        return [world.hear({"rank": world.rank}), world.tell("so"), world.hear(None)]
+
+    first, *others = together(3, job)
+    assert first == [[{"rank": 0}, {"rank": 1}, {"rank": 2}], "so", [None] * 3]
+    assert others == [[[], "so", []]] * 2
+    assert World().hear(5) == [5]
+
+
+def test_a_folder_that_not_all_see_is_refused_by_all(together: Callable[..., list[Any]], tmp_path: Path) -> None:
+    def job(world: World) -> None:
+        refuse_unshared(tmp_path / "shared", world)
+        refuse_unshared(tmp_path / ("shared" if world.rank < 2 else "other"), world)
+
+    for error in together(3, job):
+        assert isinstance(error, UserError)
+        assert f"1 of 3 processes don't see in {tmp_path}" in str(error)
+    assert not list((tmp_path / "shared").iterdir())
+    refuse_unshared(tmp_path / "alone", World())
+    assert not (tmp_path / "alone").exists()

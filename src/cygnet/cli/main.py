@@ -33,6 +33,7 @@ from cygnet.cli.serve import serve
 from cygnet.cli.sft import sft
 from cygnet.errors import ToldError
 from cygnet.files import why_not_written
+from cygnet.training.world import launched_as
 
 _USER_ERROR = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -75,15 +76,9 @@ def main() -> None:
         except UserError as error:
             print(f"cygnet: {error}", file=sys.stderr)
             sys.exit(_USER_ERROR)
-    if _rank():  # the first process tells what all of them do
+    if launched_as():  # the first process tells what all of them do
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
     sys.exit(run_command(sys.argv[1:]))
-
-
-def _rank() -> int:
-    """This process's number among those that were started together (see `training.world`); 0 for the first."""
-    rank = os.environ.get("RANK", "0")
-    return int(rank) if rank.isdigit() and os.environ.get("WORLD_SIZE", "1") != "1" else 0
 
 
 def _speaks_for_a_machine() -> bool:
@@ -105,7 +100,7 @@ def run_command(arguments: Sequence[str]) -> int:
     except (UserError, CycloptsError) as error:
         told = isinstance(error, ToldError)
         hint = " Settings are written KEY=VALUE." if isinstance(error, UnknownOptionError) else ""
-        who = f" (process {_rank()})" if _rank() else ""
+        who = f" (process {launched_as()})" if launched_as() else ""
         if not told or _speaks_for_a_machine():
             print(f"cygnet{who}: {error}{hint}", file=sys.stderr)
         if told:
@@ -121,7 +116,7 @@ def run_command(arguments: Sequence[str]) -> int:
         print(f"cygnet: could not write {error.filename or 'a file'}: {reason}.", file=sys.stderr)
         return _USER_ERROR
     except KeyboardInterrupt:
-        if not _rank():
+        if not launched_as():
             print(f"\ncygnet: interrupted. To go on where it stopped: {_again(arguments)}", file=sys.stderr)
         return _INTERRUPTED
     return 0

@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from cygnet.training.world import launched_here
+
 
 @cache
 def machine_facts() -> dict[str, Any]:
@@ -32,7 +34,7 @@ def available_cores() -> int:
 
 def cores_each() -> int:
     """Cores for each of the processes that were started together on this machine."""
-    return max(1, available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, available_cores() // launched_here())
 
 
 def _processor() -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cygnet.errors import ToldError
 from cygnet.page.formats import plain_duration
 from cygnet.recipe.attempt import Attempt, Left
 from cygnet.recipe.changes import changes
@@ -15,7 +14,7 @@ from cygnet.recipe.refusal import refuse_changes
 from cygnet.recipe.step import Step, upstream
 from cygnet.stages.config import TrainingConfig
 from cygnet.training.work import Work
-from cygnet.training.world import World
+from cygnet.training.world import World, refuse_unshared
 
 _LONG = 60  # seconds from which it is said how long something took
 
@@ -68,17 +67,14 @@ def run_steps(
     for what is refused and for a missing input, and whatever the steps raise.
     """
     manner = Manner(threads, training, world)
+    refuse_unshared(folder, world)
     if not world.first:
         return _follow(steps, folder, title, seed, manner)
-    try:
-        lineage = Lineage(folder, title)
-        if not restart:
-            refuse_changes(steps, lineage, seed)
-        accepted()
-        _lead(steps, lineage, seed, manner, progress, restart)
-    except BaseException as error:
-        world.tell({"failed": type(error).__name__})
-        raise
+    lineage = Lineage(folder, title)
+    if not restart:
+        refuse_changes(steps, lineage, seed)
+    accepted()
+    _lead(steps, lineage, seed, manner, progress, restart)
     world.tell({})
     return lineage
 
@@ -103,10 +99,6 @@ def _lead(steps: Sequence[Step], lineage: Lineage, seed: int, manner: Manner, pr
 def _follow(steps: Sequence[Step], folder: Path, title: str, seed: int, manner: Manner) -> Lineage:
     """Take part in what the first process does together with the others."""
     while order := manner.world.tell():
-        if "failed" in order:
-            if order["failed"] == "KeyboardInterrupt":
-                raise KeyboardInterrupt
-            raise ToldError("the first process could not go on; it says why.")
         checkpoints, metrics = map(Path, order["attempt"])
         attempt = Attempt(checkpoints, metrics, started=0.0, earlier=0.0)
         steps[order["step"]].action(manner.work(attempt, seed, progress=False, together=True))

@@ -1,10 +1,15 @@
-"""Step checkpoints without pickle: tensors in safetensors, everything else in JSON, verified by hash."""
+"""Step checkpoints without pickle: tensors in safetensors, everything else in JSON, verified by hash.
+
+A checkpoint is a folder with a part from each process that holds what others don't, and `state.json`, which says what
+is in them. The folder gets its name, and counts, when all of that is on disk.
+"""
 
 import hashlib
 import json
 import re
 import shutil
 import sys
+from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -14,8 +19,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cygnet.errors import UserError
+from cygnet.errors import ToldError, UserError
 from cygnet.files import read_json, sha256_of, write_aside, write_json
+from cygnet.training.pieces import Snapshot, restored, snapshot
+from cygnet.training.world import World
 
 _STEP = re.compile(r"step_(\d+)")
 _KEPT = 2
@@ -24,11 +31,12 @@ _KEPT = 2
 _DAMAGE = (UserError, SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)
 
 
-class Snapshot(NamedTuple):
-    """A state as it was: copies of its tensors in host memory, and everything else with their names in their places."""
+class _Pending(NamedTuple):
+    """A checkpoint that a thread is writing, or its part of it, of which it then returns what `state.json` says."""
 
-    tensors: dict[str, Tensor]
+    step: int
     structure: Any
+    part: Future[dict[str, Any]]
 
 
 class CheckpointWriter:
@@ -36,28 +44,50 @@ class CheckpointWriter:
 
     One at a time: saving waits for the one before. What goes wrong in the thread is raised by the next `check` or
     `save`, or at the end of the `with` block, which waits until everything is on disk, however it is left.
+
+    world: those that write a checkpoint together, each its part: all of them save, check and leave after the same
+    update. Such a checkpoint counts from the first time they do so with all parts on disk.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, world: World = World()) -> None:  # noqa: B008 - it is frozen, and alone
+        self.world = world
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, "checkpoint")
-        self._writing: Future[None] | None = None
+        self._pending: _Pending | None = None
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Copy `state` as it is now and have it written. See `save_checkpoint`."""
         self.wait()
-        self._writing = self._thread.submit(_write, self._folder, step, snapshot(state))
+        taken = snapshot(state, self.world.first)
+        if self.world.size == 1:
+            part = self._thread.submit(_write, self._folder, step, taken)
+        else:
+            part = self._thread.submit(_write_part, _aside(self._folder, step), self.world.rank, taken)
+        self._pending = _Pending(step, taken.structure, part)
 
     def check(self) -> None:
         """Raise what went wrong, if anything did, without waiting."""
-        if self._writing is not None and self._writing.done():
+        if self._pending is None:
+            return
+        unfinished = float(not self._pending.part.done())
+        if self.world.sums([unfinished]) == [0.0]:
             self.wait()
 
     def wait(self) -> None:
         """Wait until the last checkpoint is on disk."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        failure = pending.part.exception()
+        failures = self.world.sums([float(failure is not None)])
+        if failure is not None:
+            raise failure
+        if failures != [0.0]:
+            raise ToldError("another process could not write its part of a checkpoint; it says why.")
+        if self.world.size > 1:
+            parts = self.world.hear(pending.part.result())
+            if self.world.first:
+                _finish(self._folder, pending.step, parts, pending.structure)
 
     def __enter__(self) -> Self:
         return self
@@ -76,57 +106,99 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:
     _write(folder, step, snapshot(state))
 
 
-def snapshot(state: dict[str, Any]) -> Snapshot:
-    """Copies of everything in `state`, which may change afterwards."""
-    tensors: dict[str, Tensor] = {}
-    return Snapshot(tensors, _split(state, "", tensors))
+def latest_checkpoint(folder: Path, world: World = World()) -> tuple[int, dict[str, Any]] | None:  # noqa: B008
+    """Step and state of the newest sound checkpoint, or None. A damaged one is passed over, saying so.
+
+    The processes of a `world` ask together, and each verifies some of the parts. What was sharded comes as `Pieces`.
+    """
+    for step in reversed(world.tell([_step_of(path) for path in _steps(folder)])):
+        path = folder / _name(step)
+        state = _load(path, world)
+        if world.sums([float(state is None)]) == [0.0]:
+            assert state is not None
+            return step, state
+        if world.first:
+            print(f"checkpoint {path} is damaged; using the one before it.", file=sys.stderr)
+    return None
 
 
-def _write(folder: Path, step: int, state: Snapshot) -> None:
+def _write(folder: Path, step: int, state: Snapshot) -> dict[str, Any]:
+    """A whole checkpoint, by one process."""
     with write_aside(folder / _name(step)) as temporary:
-        temporary.mkdir(parents=True)
-        save_file(state.tensors, temporary / "state.safetensors")
-        record = {"state": state.structure, "state_sha256": _hash(state.structure)}
-        write_json(temporary / "state.json", {"sha256": sha256_of(temporary / "state.safetensors"), **record})
+        part = _write_part(temporary, 0, state)
+        _describe(temporary, [part], state.structure)
+    _drop_old(folder)
+    return part
+
+
+def _write_part(folder: Path, rank: int, state: Snapshot) -> dict[str, Any]:
+    """What one process knows into its file; returns what `state.json` has to say of it."""
+    path = folder / f"part_{rank}.safetensors"
+    with write_aside(path) as temporary:
+        save_file(state.tensors, temporary)
+        return {"file": path.name, "sha256": sha256_of(temporary), "rows": state.rows}
+
+
+def _describe(folder: Path, parts: list[dict[str, Any]], structure: Any) -> None:
+    record = {"parts": parts, "state": structure}
+    write_json(folder / "state.json", {"sha256": _hash(record), **record})
+
+
+def _finish(folder: Path, step: int, parts: list[dict[str, Any]], structure: Any) -> None:
+    """Make a checkpoint of the parts that all processes have written."""
+    temporary, path = _aside(folder, step), folder / _name(step)
+    for file in temporary.iterdir():
+        if file.name not in [part["file"] for part in parts]:
+            file.unlink()  # of an earlier attempt with more processes, which was killed
+    _describe(temporary, parts, structure)
+    if path.exists():  # and is damaged, or this step would not have been done again
+        shutil.rmtree(path)
+    temporary.replace(path)
+    _drop_old(folder)
+
+
+def _drop_old(folder: Path) -> None:
     for old in _steps(folder)[:-_KEPT]:
         shutil.rmtree(old)
 
 
-def latest_checkpoint(folder: Path) -> tuple[int, dict[str, Any]] | None:
-    """Step and state of the newest sound checkpoint, or None. A damaged one is passed over, saying so."""
-    for path in reversed(_steps(folder)):
-        state = _load(path)
-        if state is not None:
-            return _step_of(path), state
-        print(f"checkpoint {path} is damaged; using the one before it.", file=sys.stderr)
-    return None
+def _load(path: Path, world: World) -> dict[str, Any] | None:
+    try:
+        found = read_json(path / "state.json")
+        parts = found["parts"]
+        sound = found["sha256"] == _hash({"parts": parts, "state": found["state"]})
+        mine = parts[world.rank :: world.size]
+        if not sound or any(sha256_of(path / part["file"]) != part["sha256"] for part in mine):
+            return None
+        state = _read(path, parts, found["state"])
+    except _DAMAGE:
+        return None
+    return state if isinstance(state, dict) else None
 
 
-def load_checkpoint(folder: Path, step: int) -> dict[str, Any] | None:
-    """The state at a step, or None if it isn't there or isn't sound."""
-    return _load(folder / _name(step))
+def _read(path: Path, parts: list[dict[str, Any]], structure: Any) -> Any:
+    pieces: dict[str, list[tuple[int, Tensor]]] = defaultdict(list)
+    counts: dict[str, int] = {}
+    for part in parts:
+        for name, tensor in load_file(path / part["file"]).items():
+            start, count = part["rows"].get(name, (0, None))
+            pieces[name].append((start, tensor))
+            if count is not None:
+                counts[name] = count
+    return restored(structure, pieces, counts)
+
+
+def _hash(record: Any) -> str:
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
 
 def _name(step: int) -> str:
     return f"step_{step:08d}"
 
 
-def _load(path: Path) -> dict[str, Any] | None:
-    try:
-        record = read_json(path / "state.json")
-        if (
-            sha256_of(path / "state.safetensors") != record["sha256"]
-            or _hash(record["state"]) != record["state_sha256"]
-        ):
-            return None
-        state = _join(record["state"], load_file(path / "state.safetensors"))
-    except _DAMAGE:
-        return None
-    return state if isinstance(state, dict) else None
-
-
-def _hash(structure: Any) -> str:
-    return hashlib.sha256(json.dumps(structure).encode()).hexdigest()
+def _aside(folder: Path, step: int) -> Path:
+    """Where parts are until there are all of them; the runner sweeps it away where a killed run has left it."""
+    return folder / f".{_name(step)}.writing-together"
 
 
 def _steps(folder: Path) -> list[Path]:
@@ -136,26 +208,3 @@ def _steps(folder: Path) -> list[Path]:
 
 def _step_of(path: Path) -> int:
     return int(path.name.removeprefix("step_"))
-
-
-def _split(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """Move tensors out of a nested value, leaving {"tensor": name} in their place."""
-    if isinstance(value, Tensor):
-        tensors[path] = value.detach().to("cpu", copy=True).contiguous()
-        return {"tensor": path}
-    if isinstance(value, dict):
-        return {"dict": [[key, _split(item, f"{path}/{key}", tensors)] for key, item in value.items()]}
-    if isinstance(value, list | tuple):
-        return {"list": [_split(item, f"{path}/{i}", tensors) for i, item in enumerate(value)]}
-    return {"value": value}
-
-
-def _join(node: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
-    kind, content = next(iter(node.items()))
-    if kind == "tensor":
-        return tensors[content]
-    if kind == "dict":
-        return {key: _join(item, tensors) for key, item in content}
-    if kind == "list":
-        return [_join(item, tensors) for item in content]
-    return content

@@ -4,7 +4,7 @@ Nothing in the model knows of this. Sharded parameters are DTensors: each proces
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import MethodType
@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.utils.checkpoint import checkpoint
 
 from cygnet.training.work import Work
@@ -87,35 +86,15 @@ def shard_like(whole: Tensor, other: Tensor) -> Tensor:
     return distribute_tensor(whole, other.device_mesh, other.placements, src_data_rank=None)
 
 
-def full_state(state: Any, world: World) -> Any:
-    """Nested dicts and lists with whole tensors in place of sharded ones, in the first process; in others less."""
-    if isinstance(state, Tensor):
-        whole = full(state)
-        return whole.cpu() if world.first and whole is not state else whole if world.first else None
-    if isinstance(state, Mapping):
-        return {key: full_state(value, world) for key, value in state.items()}
-    if isinstance(state, list):
-        return [full_state(value, world) for value in state]
-    return state
+def own_rows(tensor: Tensor) -> range:
+    """Which rows of a sharded tensor this process holds: torch deals them out as `torch.chunk` does."""
+    from torch.distributed.tensor import DTensor, Shard
 
-
-def load_model(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Whole tensors into a model, sharded or not."""
-    own = model.state_dict()
-    model.load_state_dict({name: shard_like(tensor, own[name]) for name, tensor in state.items()})
-
-
-def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """A state with whole tensors into an optimizer, of sharded parameters or not."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    moments = {
-        place: {
-            name: shard_like(value, parameters[place]) if _is_like(value, parameters[place]) else value
-            for name, value in found.items()
-        }
-        for place, found in state["state"].items()
-    }
-    optimizer.load_state_dict({**state, "state": moments})
+    assert isinstance(tensor, DTensor)
+    assert tensor.placements == (Shard(0),)
+    each = -(-len(tensor) // tensor.device_mesh.size())
+    start = min(len(tensor), tensor.device_mesh.get_local_rank() * each)
+    return range(start, min(len(tensor), start + each))
 
 
 @contextmanager
@@ -141,7 +120,11 @@ def whole_model(model: Model, build: Callable[[], Model], world: World) -> Model
     """`model` itself or, if it is sharded, one that `build` makes, with its weights, in the first process."""
     if not _sharded_modules(model):
         return model
-    state = full_state(model.state_dict(), world)
+    state = {}
+    for name, tensor in model.state_dict().items():
+        found = full(tensor)  # of all processes, one after the other
+        if world.first:
+            state[name] = found.cpu()
     if not world.first:
         return model
     whole = build()
@@ -178,10 +161,6 @@ def _sharded_modules(model: nn.Module) -> list[Any]:
     from torch.distributed.fsdp import FSDPModule
 
     return [module for module in model.modules() if isinstance(module, FSDPModule)]
-
-
-def _is_like(value: Any, parameter: Tensor) -> bool:
-    return isinstance(value, Tensor) and value.shape == parameter.shape
 
 
 def _messages(gradients: list[Tensor]) -> Iterator[list[Tensor]]:

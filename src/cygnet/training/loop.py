@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cygnet.errors import UserError
-from cygnet.training.checkpoint import CheckpointWriter
 from cygnet.training.distribution import gathered, on_device, sum_gradients
 from cygnet.training.interrupts import interrupts
 from cygnet.training.metrics import Metrics, Progress
 from cygnet.training.randomness import seed_all
-from cygnet.training.resumption import Clock, Place, resume, save
+from cygnet.training.resumption import Clock, Place, resume, save, writer_of
 from cygnet.training.schedule import Schedule, multiplier
 from cygnet.training.window import Window
 from cygnet.training.work import Work
@@ -118,11 +117,12 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
     if start.step == 0:
         _look(model, stage, 0, metrics, world)
     clock, window, items = Clock(start.seconds), Window(start.seconds), start.items
-    with interrupts() as interrupted, CheckpointWriter(work.checkpoints) as writer:
+    with interrupts() as interrupted, writer_of(model, work) as writer:
         for step in range(start.step, plan.steps):
             scale = multiplier(step, plan.steps, plan.schedule, plan.warmup)
             _set_lr(optimizers, peaks, scale)
             window.add(update(model, optimizers, stage, step, plan.clip, world))
+            writer.check()
             done, stopping = step + 1, False
             if plan.logs(done):
                 values, count, rate = window.take(clock.seconds)
@@ -132,7 +132,6 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
                     "step", done, lr=scale * peaks[0][0], seconds=clock.seconds, **{stage.counts: items}, **values
                 )
                 progress.update(done, values)
-                writer.check()
                 stopping = world.sums([float(len(interrupted))]) != [0.0]
             _look(model, stage, done, metrics, world)
             if stopping or plan.saves(done):

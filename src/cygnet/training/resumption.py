@@ -1,19 +1,18 @@
 """What a checkpoint of a training run holds, and going on from it: in any number of processes, sharded or not."""
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cygnet.errors import UserError
-from cygnet.training.checkpoint import CheckpointWriter, latest_checkpoint, load_checkpoint
-from cygnet.training.distribution import full_state, load_model, load_optimizer
+from cygnet.training.checkpoint import CheckpointWriter, latest_checkpoint
+from cygnet.training.distribution import is_sharded, own_rows
+from cygnet.training.pieces import Pieces
 from cygnet.training.randomness import random_state, restore_random
 from cygnet.training.work import Work
-from cygnet.training.world import World
+from cygnet.training.world import World, refuse_unshared
 
 
 class Remembers(Protocol):
@@ -48,6 +47,12 @@ class Clock:
         return self._before + time.monotonic() - self._started
 
 
+def writer_of(model: nn.Module, work: Work) -> CheckpointWriter:
+    """Of a sharded model each process writes what it holds; of others, of which all have everything, the first."""
+    together = any(is_sharded(parameter) for parameter in model.parameters())
+    return CheckpointWriter(work.checkpoints, work.world if together else World())
+
+
 def save(
     model: nn.Module,
     optimizers: Sequence[Optimizer],
@@ -56,25 +61,25 @@ def save(
     writer: CheckpointWriter,
     place: Place,
 ) -> None:
-    """Have the first process write everything that decides how the run goes on, sharded tensors made whole.
+    """Have everything written that decides how the run goes on, no tensor of it made whole that isn't.
 
-    So a checkpoint is the same whoever wrote it, and any number of processes can take it up.
+    Any number of processes can take it up, sharded or not.
     """
-    state = full_state(
-        {"model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}, world
-    )
+    if not world.first and writer.world.size == 1:
+        return
+    state: dict[str, Any] = {"model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
     if world.first:
-        rest = {"stage": stage.state_dict(), "random": random_state(), "seconds": place.seconds, "items": place.items}
-        writer.save(place.step, {**state, **rest})
+        state |= {"stage": stage.state_dict(), "random": random_state(), "seconds": place.seconds, "items": place.items}
+    writer.save(place.step, state)
 
 
 def resume(model: nn.Module, optimizers: Sequence[Optimizer], stage: Remembers, work: Work) -> Place:
-    """Take up the newest sound checkpoint in `work.checkpoints`; all processes the one that the first finds."""
-    found = latest_checkpoint(work.checkpoints) if work.world.first else None
-    step = work.world.tell(None if found is None else found[0])
-    if step is None:
+    """Take up the newest sound checkpoint in `work.checkpoints`, all processes the same."""
+    refuse_unshared(work.checkpoints, work.world)
+    found = latest_checkpoint(work.checkpoints, work.world)
+    if found is None:
         return Place(0, 0.0, 0.0)
-    state = found[1] if found else _same(work.checkpoints, step)
+    step, state = found
     load_model(model, state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         load_optimizer(optimizer, saved)
@@ -83,8 +88,36 @@ def resume(model: nn.Module, optimizers: Sequence[Optimizer], stage: Remembers, 
     return Place(step, float(state["seconds"]), float(state["items"]))
 
 
-def _same(folder: Path, step: int) -> dict[str, Any]:
-    state = load_checkpoint(folder, step)
-    if state is None:
-        raise UserError(f"{folder} has no sound checkpoint of step {step} here: all processes must share that folder.")
-    return state
+def _placed(saved: Tensor | Pieces, other: Tensor) -> Tensor:
+    """What a checkpoint has, sharded as `other` is, if it is: of that, only this process's rows are read."""
+    if not is_sharded(other):
+        return saved if isinstance(saved, Tensor) else saved.whole()
+    from torch.distributed.tensor import DTensor
+
+    assert isinstance(other, DTensor)
+    rows = own_rows(other)
+    mine = saved[rows.start : rows.stop] if isinstance(saved, Tensor) else saved.rows(rows)
+    return DTensor.from_local(
+        mine.to(other.device), other.device_mesh, other.placements, shape=other.shape, stride=other.stride()
+    )
+
+
+def load_model(model: nn.Module, state: Mapping[str, Tensor | Pieces]) -> None:
+    """A checkpoint's tensors into a model, sharded or not."""
+    own = model.state_dict()
+    model.load_state_dict({name: _placed(tensor, own[name]) for name, tensor in state.items()})
+
+
+def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """What a checkpoint has of an optimizer into it, be its parameters sharded or not."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    moments = {
+        place: {
+            name: _placed(value, parameters[place])
+            if getattr(value, "shape", None) == parameters[place].shape
+            else value
+            for name, value in found.items()
+        }
+        for place, found in state["state"].items()
+    }
+    optimizer.load_state_dict({**state, "state": moments})

@@ -6,13 +6,15 @@ torch is not imported before there are several of them, so that a recipe's steps
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from cygnet.errors import UserError
+from cygnet.errors import ToldError, UserError
 
 _HOW = "Start them with: torchrun --nproc-per-node 2 -m cygnet ..."
 _NEEDED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -36,7 +38,8 @@ class World:
     local_rank: int = 0
     device: str = "cpu"
     _store: Any = field(default=None, repr=False, compare=False)
-    _messages: Iterator[int] = field(default_factory=count, repr=False, compare=False)
+    _told: Iterator[int] = field(default_factory=count, repr=False, compare=False)
+    _heard: Iterator[int] = field(default_factory=count, repr=False, compare=False)
 
     @property
     def first(self) -> bool:
@@ -54,15 +57,40 @@ class World:
         return [float(number) for number in found.tolist()]
 
     def tell(self, value: Any = None) -> Any:
-        """The first process's `value`, which JSON can hold, in all of them. The others wait for it without limit."""
+        """The first process's `value`, which JSON can hold, in all of them. The others wait for it without limit.
+
+        Raises ToldError, or KeyboardInterrupt, in the others when an error ended the first one.
+        """
         if self.size == 1:
             return value
-        key = str(next(self._messages))
+        key = f"told/{next(self._told)}"
         if self.first:
-            self._store.set(key, json.dumps(value))
+            self._store.set(key, json.dumps({"value": value}))
             return value
         self._store.wait([key], _FOREVER)
-        return json.loads(self._store.get(key))
+        message = json.loads(self._store.get(key))
+        if message.get("failed") == "KeyboardInterrupt":
+            raise KeyboardInterrupt
+        if "failed" in message:
+            raise ToldError("the first process could not go on; it says why.")
+        return message["value"]
+
+    def hear(self, value: Any) -> list[Any]:
+        """Every process's `value`, which JSON can hold, by rank, in the first process; in the others nothing."""
+        if self.size == 1:
+            return [value]
+        key = f"heard/{next(self._heard)}"
+        self._store.set(f"{key}/{self.rank}", json.dumps(value))
+        if not self.first:
+            return []
+        keys = [f"{key}/{rank}" for rank in range(self.size)]
+        self._store.wait(keys, _PATIENCE)
+        return [json.loads(self._store.get(found)) for found in keys]
+
+    def fail(self, error: BaseException) -> None:
+        """Have the others, which wait for what the first process tells them, or will, go no further."""
+        if self.size > 1 and self.first:
+            self._store.set(f"told/{next(self._told)}", json.dumps({"failed": type(error).__name__}))
 
 
 def launched() -> int:
@@ -70,11 +98,17 @@ def launched() -> int:
 
     Raises UserError when it can't be meant as it stands there.
     """
-    text = os.environ.get("WORLD_SIZE", "1")
-    size = int(text) if text.isascii() and text.isdigit() else 0
-    if size < 1:
-        raise UserError(f"WORLD_SIZE is {text!r}, which is no number of processes. Unset it, or: {_HOW}")
-    return size
+    return _processes("WORLD_SIZE")
+
+
+def launched_here() -> int:
+    """How many of them are on this machine. Raises UserError as `launched` does."""
+    return _processes("LOCAL_WORLD_SIZE")
+
+
+def launched_as() -> int:
+    """Which of them this process is, or 0 where that is not said or can't be meant: `joined` tells."""
+    return _number(os.environ.get("RANK", "")) or 0 if os.environ.get("WORLD_SIZE", "1") != "1" else 0
 
 
 @contextmanager
@@ -105,7 +139,13 @@ def joined(device: str = "cpu", patience: timedelta = _PATIENCE) -> Iterator[Wor
         torch.distributed.init_process_group(
             "nccl" if device.startswith("cuda") else "gloo", store=store, rank=rank, world_size=size, timeout=patience
         )
-        yield World(rank, size, local_rank, device, PrefixStore("cygnet", store))
+        world = World(rank, size, local_rank, device, PrefixStore("cygnet", store))
+        try:
+            yield world
+        except BaseException as error:
+            with suppress(RuntimeError):  # whoever keeps the store may be lost, too
+                world.fail(error)
+            raise
     except RuntimeError as error:
         if not _is_loss(error):
             raise
@@ -132,6 +172,27 @@ def refuse_strangers(world: World) -> None:
         )
 
 
+def refuse_unshared(folder: Path, world: World) -> None:
+    """Raise UserError, in all processes, when not all of them see in `folder` what the first one puts there."""
+    if world.size == 1:
+        return
+    sign = folder / f".seen-{uuid4().hex}"
+    if world.first:
+        folder.mkdir(parents=True, exist_ok=True)
+        sign.touch()
+    try:
+        blind = not (folder / world.tell(sign.name)).exists()
+        lost = round(world.sums([float(blind)])[0])
+    finally:
+        if world.first:
+            sign.unlink(missing_ok=True)
+    if lost:
+        raise UserError(
+            f"{lost} of {world.size} processes don't see in {folder} what the first one writes there. Machines that "
+            "train together need a folder that all of them see, under the same name: give --out on a disk they share."
+        )
+
+
 def _places(size: int) -> tuple[int, int]:
     """Rank and local rank. Raises UserError for what is missing or can't be."""
     missing = [name for name in _NEEDED if not os.environ.get(name)]
@@ -140,10 +201,23 @@ def _places(size: int) -> tuple[int, int]:
             f"WORLD_SIZE says that {size} processes train together, but {' and '.join(missing)} "
             f"{'are' if len(missing) > 1 else 'is'} not set, so they can't find each other. {_HOW}"
         )
-    rank, local_rank = os.environ["RANK"], os.environ.get("LOCAL_RANK") or os.environ["RANK"]
-    if not (rank.isdigit() and local_rank.isdigit() and int(rank) < size):
-        raise UserError(f"RANK {rank!r} (LOCAL_RANK {local_rank!r}) is none of 0 to {size - 1}. {_HOW}")
-    return int(rank), int(local_rank)
+    texts = os.environ["RANK"], os.environ.get("LOCAL_RANK") or os.environ["RANK"]
+    rank, local_rank = map(_number, texts)
+    if rank is None or local_rank is None or rank >= size:
+        raise UserError(f"RANK {texts[0]!r} (LOCAL_RANK {texts[1]!r}) is none of 0 to {size - 1}. {_HOW}")
+    return rank, local_rank
+
+
+def _processes(name: str) -> int:
+    text = os.environ.get(name) or "1"
+    size = _number(text)
+    if not size:
+        raise UserError(f"{name} is {text!r}, which is no number of processes. Unset it, or: {_HOW}")
+    return size
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _gpu(local_rank: int) -> str:
