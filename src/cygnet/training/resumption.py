@@ -67,7 +67,10 @@ def save(
     """
     if not world.first and writer.world.size == 1:
         return
-    state: dict[str, Any] = {"model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
+    state: dict[str, Any] = {
+        "model": model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+    }
     if world.first:
         state |= {"stage": stage.state_dict(), "random": random_state(), "seconds": place.seconds, "items": place.items}
     writer.save(place.step, state)
