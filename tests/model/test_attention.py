@@ -20,7 +20,12 @@ def documents(seed: int, length: int) -> torch.Tensor:
     return ((owner[:, :, None] == owner[:, None, :]) & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
 
 
-@given(st.integers(0, 99), st.sampled_from([(1, 1), (4, 4), (4, 2), (6, 1)]), st.sampled_from([1, 7, 20, 129, 300]), st.booleans())
+@given(
+    st.integers(0, 99),
+    st.sampled_from([(1, 1), (4, 4), (4, 2), (6, 1)]),
+    st.sampled_from([1, 7, 20, 129, 300]),
+    st.booleans(),
+)
 def test_matrix_products_give_what_the_fused_kernel_gives(
     seed: int, heads: tuple[int, int], length: int, causal: bool
 ) -> None:
