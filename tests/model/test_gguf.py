@@ -1,5 +1,6 @@
 """GGUF files, written by the library of the format's makers."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,13 @@ def test_it_is_the_model_that_was_packed(written, tmp_path: Path, family: str) -
 def test_a_text_begins_as_llama_cpp_begins_it(written, settings: dict[str, Any], start: list[int]) -> None:
     tokenizer = load(str(written(bos=1, **settings))).tokenizer
     assert (tokenizer.start, tokenizer.bos_id) == (start, 1)
+
+
+def test_of_several_that_ask_at_once_one_unpacks(written, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written("llama")
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(unpack, [path] * 4))) == 1
+    assert capsys.readouterr().err.count("unpacking") == 1
 
 
 def test_it_is_unpacked_once(written, capsys: pytest.CaptureFixture[str]) -> None:

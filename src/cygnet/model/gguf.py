@@ -18,6 +18,7 @@ from torch import Tensor
 
 from cygnet.errors import UserError
 from cygnet.files import sha256_of, write_aside, write_json
+from cygnet.lock import in_turn
 from cygnet.model.config import FAMILIES, MOST_LAYERS, ModelConfig
 from cygnet.model.fields import LARGEST, count, number
 from cygnet.model.gguf_tokenizer import read_tokenizer
@@ -49,9 +50,10 @@ def unpack(file: Path) -> Path:
         raise UserError(f"{file} does not exist.")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cygnet" / "gguf"
     folder = cache / str(_FORMAT) / sha256_of(file)
-    if not folder.is_dir():
-        print(f"cygnet: unpacking {file.name} once, into {folder}", file=sys.stderr)
-        unpack_into(folder, file)
+    with in_turn(folder.parent):  # processes that train together ask at the same time
+        if not folder.is_dir():
+            print(f"cygnet: unpacking {file.name} once, into {folder}", file=sys.stderr)
+            unpack_into(folder, file)
     return folder
 
 
