@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +11,8 @@ from cygnet.errors import UserError
 from cygnet.files import write_jsonl
 from cygnet.model.folder import load_language_model, save_model
 from cygnet.model.transformer import Transformer
-from cygnet.stages.config import SftConfig
+from cygnet.stages.config import AdapterConfig, SftConfig
+from cygnet.stages.held_out import token_nats
 from cygnet.stages.sft import FineTuning, read_conversations, sft
 from cygnet.tokens.chat import render
 from cygnet.tokens.tokenizer import Tokenizer
@@ -41,6 +44,36 @@ def test_the_loss_is_over_the_assistants_tokens_alone(
                 count += mine
     assert loss.count == count
     assert loss.total.item() == pytest.approx(nats, rel=1e-4)
+
+
+def test_compiled_it_is_the_same_loss(
+    stage: FineTuning, language_model: Transformer, tokenizer: Tokenizer, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiling: list[object] = []
+    monkeypatch.setattr(torch, "compile", lambda function, **_: compiling.append(function) or function)
+    monkeypatch.setenv("CXX", "sh")
+    monkeypatch.setattr("cygnet.training.compiling._REPAID", {"cpu": 0.0})
+
+    def begun(work: Work = WORK, **settings: Any) -> FineTuning:
+        config = SftConfig(rows_per_step=4, epochs=2.0, **settings)
+        return FineTuning(language_model, tokenizer, inputs / "conversations/train.jsonl", None, config, work)
+
+    (batch,) = stage.micro_batches(0)
+    quick = begun()
+    assert compiling == [token_nats]
+    assert quick.loss(batch).count == stage.loss(batch).count
+    torch.testing.assert_close(quick.loss(batch).total, stage.loss(batch).total)
+    with torch.no_grad():
+        assert quick.loss(batch).total.item() == stage.loss(batch).total.item()  # held out, it is as it is
+    begun(compile="never")
+    begun(adapter=AdapterConfig(rank=2))
+    begun(replace(WORK, recompute=True))
+    begun(replace(WORK, sharding="full"))
+    monkeypatch.setattr("cygnet.stages.predictions._AT_ONCE", 4 * 64 * 300 - 1)
+    begun()
+    assert len(compiling) == 1
+    begun(replace(WORK, rows_at_once=3))
+    assert len(compiling) == 2
 
 
 def test_every_conversation_is_read_and_the_second_epoch_is_in_another_order(stage: FineTuning) -> None:

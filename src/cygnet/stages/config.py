@@ -111,6 +111,9 @@ class SftConfig(Settings):
         "bfloat16", description="dtype of activations; weights stay float32"
     )
     evaluations: int = Field(4, ge=1, description="times held-out loss and accuracy are measured")
+    compile: Literal["long", "never"] = Field(
+        "long", description="whether a training step is compiled: in long runs, where that is repaid, or never"
+    )
     adapter: AdapterConfig = AdapterConfig()
 
 

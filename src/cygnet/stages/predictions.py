@@ -14,6 +14,11 @@ from cygnet.model.transformer import Transformer
 _AT_ONCE, _AT_ONCE_ON_GPU = 2**23, 2**27
 
 
+def find_room(places: int, vocabulary: int, device: torch.device) -> bool:
+    """Whether the logits of so many places find room all at once."""
+    return places <= _together(vocabulary, device)
+
+
 def nats_of(model: Transformer, features: Tensor, targets: Tensor) -> Tensor:
     """[N, D] features, [N] tokens → [N] their negative log-likelihoods."""
 
@@ -38,8 +43,7 @@ def logprobs_and_entropy(model: Transformer, features: Tensor, targets: Tensor) 
 def by_parts(read: Callable[[Tensor, Tensor], Tensor], features: Tensor, targets: Tensor, vocabulary: int) -> Tensor:
     """`read`, of so many places at once that their logits find room. Where that is not all of them, the backward pass
     computes them again (Chen et al. 2016): one matrix product more, and no logits are kept."""
-    at_once = _AT_ONCE if features.device.type == "cpu" else _AT_ONCE_ON_GPU
-    size = max(1, at_once // vocabulary)
+    size = _together(vocabulary, features.device)
     if len(targets) <= size:
         return read(features, targets)
     parts = zip(torch.split(features, size), torch.split(targets, size), strict=True)
@@ -47,3 +51,8 @@ def by_parts(read: Callable[[Tensor, Tensor], Tensor], features: Tensor, targets
         return torch.cat([read(*part) for part in parts])
     found = [checkpoint(read, *part, use_reentrant=False, preserve_rng_state=False) for part in parts]
     return torch.cat([torch.as_tensor(part) for part in found])
+
+
+def _together(vocabulary: int, device: torch.device) -> int:
+    """How many places' logits find room."""
+    return max(1, (_AT_ONCE if device.type == "cpu" else _AT_ONCE_ON_GPU) // vocabulary)

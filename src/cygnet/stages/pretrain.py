@@ -17,7 +17,7 @@ from cygnet.stages.held_out import bits_per_byte, token_nats
 from cygnet.tokens.packing import Rows, collate, cut, pack
 from cygnet.tokens.shards import Split, open_split
 from cygnet.tokens.tokenizer import Tokenizer
-from cygnet.training.compiling import compiled, pays
+from cygnet.training.compiling import compiled, repaid
 from cygnet.training.distribution import spread, whole_model
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
@@ -102,15 +102,8 @@ class Pretraining:
         self.tokens_left_over = self._predicted(self._rows[self.steps * config.rows_per_step :])
         self._heldout = heldout_batches(heldout, config.context_length, tokenizer, config.heldout_rows)
         self._due = {round(self.steps * i / config.evaluations) for i in range(config.evaluations + 1)}
-        self._token_nats = compiled(token_nats) if self._long() else token_nats
-
-    def _long(self) -> bool:
-        """Whether compiling pays; weights that are spread over processes are gathered by hooks, which don't compile."""
-        if self._config.compile == "never" or self._work.sharding != "none" or self._work.recompute:
-            return False
-        parameters = list(self._model.parameters())
-        flops = 6 * sum(parameter.numel() for parameter in parameters) * self.tokens
-        return pays(flops, parameters[0].device)
+        long = config.compile == "long" and repaid(model, self.tokens, work)
+        self._token_nats = compiled(token_nats) if long else token_nats
 
     def micro_batches(self, step: int) -> Sequence[Rows]:
         """The rows of one update. A part without rows is one of padding."""

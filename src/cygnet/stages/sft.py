@@ -15,10 +15,12 @@ from cygnet.model.transformer import Transformer
 from cygnet.stages.accuracy import task_accuracy
 from cygnet.stages.clamped import adapter_optimizers, open_base, put_adapter
 from cygnet.stages.config import REFERENCE_BATCH, AdaptConfig, SftConfig
-from cygnet.stages.predictions import nats_of
+from cygnet.stages.held_out import token_nats
+from cygnet.stages.predictions import find_room, nats_of
 from cygnet.tokens.chat import Rendered, read_messages, render
 from cygnet.tokens.packing import Rows, collate, pack
 from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.compiling import compiled, repaid
 from cygnet.training.distribution import on_device, spread, whole_model
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
@@ -94,6 +96,17 @@ class FineTuning:
         self.steps = max(1, round(config.epochs * len(self._rows) / config.rows_per_step))
         self._heldout_rows = read_jsonl(heldout) if heldout else []
         self._heldout = read_conversations(heldout, tokenizer, self._length) if heldout else []
+        self._quick = compiled(token_nats) if self._long() else None
+
+    def _long(self) -> bool:
+        """Whether compiling pays. What is compiled is what pretraining compiles, so that after it there is little left
+        to do; but for large vocabularies that makes too many logits."""
+        config, work = self._config, self._work
+        if not isinstance(config, SftConfig) or config.compile == "never" or config.adapter.rank:
+            return False
+        rows = min(config.rows_per_step, work.rows_at_once or config.rows_per_step)
+        room = find_room(rows * self._length, self._model.config.vocab_size, next(self._model.parameters()).device)
+        return room and repaid(self._model, self.steps * config.rows_per_step * self._length, work)
 
     def micro_batches(self, step: int) -> Sequence[Rows]:
         """The rows of one update. A part without rows is one of padding."""
@@ -102,7 +115,9 @@ class FineTuning:
         return [self._collate([self._rows[i] for i in part] or [[]], self._data) for part in parts(order, self._work)]
 
     def loss(self, batch: Rows) -> Loss:
-        """Cross-entropy in nats, summed over the assistant's tokens; for the others no logits are made."""
+        """Cross-entropy in nats, summed over the assistant's tokens; if not compiled, no others have logits made."""
+        if self._quick is not None and torch.is_grad_enabled():
+            return Loss((self._quick(self._model, batch) * batch.weights).sum(), batch.weights.sum(), {})
         learned = batch.weights > 0
         features = self._model.features(batch.tokens, batch.positions, batch.mask)[learned]
         return Loss(nats_of(self._model, features, batch.targets[learned]).sum(), learned.sum(), {})

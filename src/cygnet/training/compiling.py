@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cygnet.training.randomness import random_state, restore_random
+from cygnet.training.work import Work
 
 # Work, in FLOPs, from which compiling pays: half a minute of it against a minute or more on two cores, or on a GPU
-_REPAID = {"cpu": 1e13, "cuda": 1e17}
+_REPAID = {"cpu": 8e12, "cuda": 1e17}
 
 Given = ParamSpec("Given")
 
@@ -20,6 +21,17 @@ Given = ParamSpec("Given")
 def pays(flops: float, device: torch.device) -> bool:
     """Whether so much work is worth compiling for. The rule knows no clock, so that a resumed stage does as before."""
     return flops >= _REPAID.get(device.type, float("inf"))
+
+
+def repaid(model: nn.Module, tokens: float, work: Work) -> bool:
+    """Whether to compile a stage in which the model reads so many tokens, forward and backward.
+
+    Weights that are spread over processes are gathered by hooks, which don't compile.
+    """
+    if work.sharding != "none" or work.recompute:
+        return False
+    parameters = list(model.parameters())
+    return pays(6 * sum(parameter.numel() for parameter in parameters) * tokens, parameters[0].device)
 
 
 def compiled(function: Callable[Given, Tensor]) -> Callable[Given, Tensor]:
