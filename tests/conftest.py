@@ -1,5 +1,6 @@
 """What holds for every test: one thread, and no network. And a tokenizer and models of a few thousand parameters."""
 
+import io
 import multiprocessing
 import os
 import random
@@ -15,6 +16,7 @@ import torch
 from hypothesis import settings
 
 from cygnet.errors import UserError
+from cygnet.files import write_json
 from cygnet.model.config import ModelConfig
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
@@ -50,6 +52,39 @@ def _no_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect_locally)
         yield
+
+
+@pytest.fixture(scope="session")
+def sentencepiece_model() -> bytes:
+    """A tokenizer.model of SentencePiece: BPE with the bytes, some words, runs of spaces and two control tokens."""
+    import sentencepiece
+
+    texts = [*_TEXTS, "        return swan  +    2", "<s> [INST] What </s> is it? [/INST]", "café ﬁ \t"] * 3
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=written,
+        model_type="bpe",
+        vocab_size=380,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        allow_whitespace_only_pieces=True,
+        control_symbols=["[INST]", "[/INST]"],
+        character_coverage=1.0,
+        num_threads=1,
+        minloglevel=2,
+    )
+    return written.getvalue()
+
+
+@pytest.fixture(scope="session")
+def pieces(sentencepiece_model: bytes, tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    """It, opened: a tokenizer that puts a space before texts."""
+    folder = tmp_path_factory.mktemp("pieces")
+    (folder / "tokenizer.model").write_bytes(sentencepiece_model)
+    write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "eos_token": "</s>"})
+    return Tokenizer.load(folder)
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,17 @@ def test_every_token_leads_to_its_place_in_the_text(run: Path, split: str) -> No
     assert found.verdict["edits"] == {"email": 1}
 
 
+def test_a_space_that_was_put_before_a_text_is_no_part_of_it(run: Path, pieces: Tokenizer) -> None:
+    pieces.save(run / "pieces")
+    build_tokens(run / "corpus", run / "pieces", {"notes": 1.0}, 3_000, run / "ids", seed=1)
+    shards = open_split(run / "ids", "train")
+    read = []
+    for index in range(int(shards.offsets[1]) + 1, int(shards.offsets[2]) - 1):
+        found = trace(run / "ids", index, "train", run / "corpus", run / "pieces")
+        read.append(found.document.text.encode()[found.start : found.end])
+    assert b"".join(read) == found.document.text.encode()
+
+
 def test_a_run_finds_the_verdict_in_the_corpus_that_it_names(run: Path) -> None:
     (run / "run").mkdir()
     for name in ("train", "validation", "test"):

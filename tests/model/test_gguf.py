@@ -158,7 +158,7 @@ def test_it_is_unpacked_once(written, capsys: pytest.CaptureFixture[str]) -> Non
     ("settings", "message"),
     [
         ({"architecture": "mamba"}, "holds a model of the type 'mamba'"),
-        ({"model": "llama"}, "its tokenizer is of the kind 'llama'; only byte-level BPE"),
+        ({"model": "bert"}, "its tokenizer is of the kind 'bert'; BPE"),
         ({"pre": "dolphin"}, "its tokenizer cuts text like 'dolphin'"),
         ({"pre": None}, r"does not say how it cuts text \(tokenizer.ggml.pre\); known here: gpt-2, smollm"),
         ({"expert_count": 8}, "it sets expert_count"),

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from cygnet.corpus.tasks import Exercise, exercises
-from cygnet.files import read_jsonl, write_jsonl
+from cygnet.errors import UserError
+from cygnet.files import read_json, read_jsonl, write_json, write_jsonl
 from cygnet.model.folder import save_model
 from cygnet.stages.comparisons import build_comparisons
 from cygnet.stages.config import ComparisonConfig
@@ -73,3 +74,20 @@ def test_the_seed_decides(made: Path, work: Work) -> None:
     again = made / "again"
     build_comparisons(made / "sft", made / "prompts", again, CONFIG, by_length, work)
     assert (again / "train.jsonl").read_bytes() == (made / "made/train.jsonl").read_bytes()
+
+
+def test_answers_that_no_tokens_spell_exactly_are_taken_as_texts(tmp_path: Path, pieces: Tokenizer) -> None:
+    """To SentencePiece a ▁ is a space. Only of tokens that come with a text is it asked whether they spell it."""
+    (tmp_path / "model").mkdir()
+    pieces.save(tmp_path / "model")
+    config = read_json(tmp_path / "model/tokenizer_config.json")
+    write_json(tmp_path / "model/tokenizer_config.json", {**config, "chat_template": "{{ messages[0].content }}:"})
+    tokenizer = Tokenizer.load(tmp_path / "model")
+    row = {"prompt": [{"role": "user", "content": "It"}], "responses": ["a▁b", "c"], "ranks": [1, 2]}
+    write_jsonl(tmp_path / "rows.jsonl", [row])
+    [found] = read_comparisons(tmp_path / "rows.jsonl", tokenizer, 64)
+    assert tokenizer.decode(found.sequences[0], begins=True) == "It:a b</s>"
+    tokens = [[*tokenizer.encode(text), tokenizer.end_id] for text in ("a b", "d")]
+    write_jsonl(tmp_path / "rows.jsonl", [{**row, "responses": ["a b", "c"], "tokens": tokens}])
+    with pytest.raises(UserError, match="do not spell its responses"):
+        read_comparisons(tmp_path / "rows.jsonl", tokenizer, 64)

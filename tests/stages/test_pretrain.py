@@ -32,8 +32,14 @@ def shards(folder: Path, tokenizer: Tokenizer, train: list[str], heldout: list[s
     return folder
 
 
+def saved(tokenizer: Tokenizer, folder: Path) -> Path:
+    tokenizer.save(folder / "tokenizer")
+    return folder / "tokenizer"
+
+
 def document(text: str, tokenizer: Tokenizer) -> TokenizedDocument:
-    return TokenizedDocument("docs", [tokenizer.bos_id, *tokenizer.encode(text), tokenizer.end_id], len(text.encode()))
+    ids = [tokenizer.bos_id, *tokenizer.encode(text, begins=True), tokenizer.end_id]
+    return TokenizedDocument("docs", ids, len(text.encode()))
 
 
 def test_every_token_is_predicted_once_in_a_pass(tmp_path: Path, build, tokenizer: Tokenizer) -> None:
@@ -76,12 +82,14 @@ def test_nothing_is_read_back_from_a_device_before_an_update_ends(
     assert all(value.is_meta for one in told for value in one.values())
 
 
+@pytest.mark.parametrize("kind", ["tokenizer", "pieces"])
 def test_bits_per_byte_is_the_likelihood_of_the_text_over_its_bytes(
-    tmp_path: Path, build, tokenizer: Tokenizer
+    tmp_path: Path, build, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    texts = ["a swan 🦢", "what is it?", "def swan(): return 4" * 3]
+    tokenizer: Tokenizer = request.getfixturevalue(kind)
+    texts = ["a swan 🦢", "what is it?", "def swan(): return 4" * 3, "\tdo", "  two spaces"]
     folder = shards(tmp_path / "tokens", tokenizer, texts, texts)
-    model = build(context_length=64)
+    model = build(context_length=64, vocab_size=tokenizer.vocab_size)
     batches = heldout_batches(open_split(folder, "test"), 64, tokenizer, rows=None)
     bits = 0.0
     for text in texts:
@@ -91,6 +99,7 @@ def test_bits_per_byte_is_the_likelihood_of_the_text_over_its_bytes(
     assert list(batches) == ["docs"]
     found = bits_per_byte(model, batches["docs"], tokenizer)
     assert found == pytest.approx(bits / sum(len(text.encode()) for text in texts), rel=1e-4)
+    assert heldout_bytes(folder, saved(tokenizer, tmp_path)) == "\n".join(texts).encode()
 
 
 def test_a_model_that_knows_nothing_spends_the_same_on_every_token(tmp_path: Path, build, tokenizer: Tokenizer) -> None:

@@ -100,6 +100,15 @@ def test_of_a_text_and_its_completion_the_completion_is_learned(tmp_path: Path, 
     assert item.mask == [False] * (len(item.ids) - len(own)) + [True] * len(own)
 
 
+def test_a_completion_goes_on_where_the_text_ends(tmp_path: Path, pieces: Tokenizer) -> None:
+    """SentencePiece puts a space before a text, but not into the middle of one."""
+    write_jsonl(tmp_path / "rows.jsonl", [{"prompt": "What is", "completion": "n't it?"}])
+    (item,) = read_conversations(tmp_path / "rows.jsonl", pieces, 64)
+    assert item.ids[:1] == pieces.start
+    assert pieces.decode(item.ids[1:-1], begins=True) == "What isn't it?"
+    assert pieces.decode([token for token, own in zip(*item, strict=True) if own]) == "n't it?</s>"
+
+
 def test_a_model_learns_what_it_is_shown(inputs: Path, tmp_path: Path, work: Work, tokenizer: Tokenizer) -> None:
     write_jsonl(tmp_path / "data/train.jsonl", [GOOD] * 200)
     metrics = sft(inputs / "base", tmp_path / "data", tmp_path / "sft", SftConfig(rows_per_step=2), work)

@@ -54,11 +54,11 @@ def trace(tokens: Path, index: int, split: str, corpus: Path, tokenizer: Path) -
     document = _document(corpus, split, read_ids(tokens, split)[number])
     ids = shards.document(number).tolist()
     place = index - int(shards.offsets[number])
-    if encoder.decode_bytes(ids[1:-1]) != document.text.encode():
+    if encoder.decode_bytes(ids[1:-1], begins=True) != document.text.encode():
         raise UserError(f"{corpus} has another text as {document.id!r} than {tokens}: they don't belong together.")
-    start = len(encoder.decode_bytes(ids[1:place]))
+    start = len(encoder.decode_bytes(ids[1:place], begins=True))
     is_mark = place in (0, len(ids) - 1)
-    end = start if is_mark else start + len(encoder.decode_bytes([ids[place]]))
+    end = start if is_mark else len(encoder.decode_bytes(ids[1 : place + 1], begins=True))
     verdict, rules = _verdict(corpus, document) or (None, ())
     return Trace(encoder.decode([ids[place]]), document, place, start, end, verdict, rules)
 

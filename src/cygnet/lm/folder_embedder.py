@@ -38,7 +38,7 @@ class FolderEmbedder(Embedder):
         windows: list[list[int]] = []
         owners: list[int] = []
         for owner, text in enumerate(texts):
-            ids = self._tokenizer.encode(text)
+            ids = self._tokenizer.encode(text, begins=True)
             for start in range(0, len(ids), stretch):
                 windows.append([*start_ids, *ids[start : start + stretch]])
                 owners.append(owner)

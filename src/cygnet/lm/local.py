@@ -149,7 +149,7 @@ class LocalModel(LanguageModel):
 
     def _ids(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
-            return [*self.tokenizer.start, *self.tokenizer.encode(prompt)]
+            return self.tokenizer.begin(prompt)
         return render_prompt(prompt, self.tokenizer)
 
     @torch.no_grad()

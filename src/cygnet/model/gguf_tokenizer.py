@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from cygnet.errors import UserError
+from cygnet.tokens.sentencepiece import CONTROL, USER_DEFINED, beginning, bpe_of_pieces
 
 T = TypeVar("T")
 
-NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 # The ids it may name, and what tokenizer_config.json calls their tokens.
 _IDS = {
     "bos_token_id": "bos_token",
@@ -59,23 +59,38 @@ _BEGIN = ("llama-bpe", "tekken")  # texts begin with the bos token where the fil
 def read_tokenizer(settings: dict[str, Any]) -> tuple[Tokenizer, dict[str, Any]]:
     """The tokenizer and its tokenizer_config.json, in which "ends" are the ids that end a text.
 
-    Raises UserError for another kind than byte-level BPE of a known family, and KeyError for a missing setting.
+    Raises UserError for another kind than SentencePiece's BPE and byte-level BPE of a known family, and KeyError for a
+    missing setting.
     """
     own = {name.removeprefix("tokenizer.ggml."): value for name, value in settings.items()}
-    if own["model"] != "gpt2":
-        raise UserError(f"its tokenizer is of the kind {own['model']!r:.60}; only byte-level BPE (gpt2) loads here.")
+    if not isinstance(own["model"], str) or own["model"] not in _KINDS:
+        raise UserError(f"its tokenizer is of the kind {own['model']!r:.60}; BPE (gpt2, llama) loads here.")
+    read, assumed = _KINDS[own["model"]]
+    own = assumed | own
+    tokens = _listed(own, "tokens", str)
+    kinds = _listed(own, "token_type", int)
+    if len(kinds) != len(tokens):
+        raise UserError(f"it has {len(tokens)} tokens, but tokenizer.ggml.token_type says something of {len(kinds)}.")
+    bpe = read(own, tokens, kinds)
+    ids = {key: _id(own, key, tokens) for key in _IDS if key in own or key == "eos_token_id"}
+    if own.get("add_bos_token", own.get("pre") in _BEGIN):
+        bpe.post_processor = beginning(tokens[_id(own, "bos_token_id", tokens)], own["bos_token_id"])
+    names = {name: tokens[ids[key]] for key, name in _IDS.items() if name and key in ids}
+    template = {"chat_template": own["tokenizer.chat_template"]} if "tokenizer.chat_template" in own else {}
+    common = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
+    ends = list(dict.fromkeys(ids[key] for key in ENDS if key in ids))
+    return bpe, {**common, **names, **template, "ends": ends}
+
+
+def _byte_level(own: dict[str, Any], tokens: list[str], kinds: list[int]) -> Tokenizer:
     cut = own.get("pre")
     if not isinstance(cut, str) or cut not in CUTS:
         how = "does not say how it cuts text (tokenizer.ggml.pre)" if cut is None else f"cuts text like {cut!r:.60}"
         raise UserError(f"its tokenizer {how}; known here: {', '.join(CUTS)}.")
-    tokens = _listed(own, "tokens", str)
     bpe = _bpe(tokens, _listed(own, "merges", str), ignore_merges=cut in _WHOLE_WORDS)
     if cut == "qwen2":
         bpe.normalizer = normalizers.NFC()
     bpe.pre_tokenizer, bpe.decoder = CUTS[cut](), decoders.ByteLevel()
-    kinds = _listed(own, "token_type", int)
-    if len(kinds) != len(tokens):
-        raise UserError(f"it has {len(tokens)} tokens, but tokenizer.ggml.token_type says something of {len(kinds)}.")
     bpe.add_tokens(
         [
             AddedToken(token, special=kind == CONTROL, normalized=False)
@@ -83,14 +98,24 @@ def read_tokenizer(settings: dict[str, Any]) -> tuple[Tokenizer, dict[str, Any]]
             if kind in {CONTROL, USER_DEFINED}
         ]
     )
-    ids = {key: _id(own, key, tokens) for key in _IDS if key in own or key == "eos_token_id"}
-    if own.get("add_bos_token", cut in _BEGIN):
-        bpe.post_processor = _beginning(tokens[_id(own, "bos_token_id", tokens)], own["bos_token_id"])
-    names = {name: tokens[ids[key]] for key, name in _IDS.items() if name and key in ids}
-    template = {"chat_template": own["tokenizer.chat_template"]} if "tokenizer.chat_template" in own else {}
-    common = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
-    ends = list(dict.fromkeys(ids[key] for key in ENDS if key in ids))
-    return bpe, {**common, **names, **template, "ends": ends}
+    return bpe
+
+
+def _sentencepiece(own: dict[str, Any], tokens: list[str], kinds: list[int]) -> Tokenizer:
+    for name in ("remove_extra_whitespaces", "precompiled_charsmap"):
+        if own.get(name):
+            raise UserError(f"it sets tokenizer.ggml.{name}, which can't be represented here.")
+    return bpe_of_pieces(tokens, _listed(own, "scores", float), kinds, "each" if own["add_space_prefix"] else "never")
+
+
+# By the name under tokenizer.ggml.model: how it is read, and what llama.cpp takes where a file says nothing.
+_KINDS: dict[str, tuple[Callable[[dict[str, Any], list[str], list[int]], Tokenizer], dict[str, Any]]] = {
+    "gpt2": (_byte_level, {}),
+    "llama": (
+        _sentencepiece,
+        {"bos_token_id": 1, "eos_token_id": 2, "add_bos_token": True, "add_space_prefix": True},
+    ),
+}
 
 
 def _bpe(tokens: list[str], merges: list[str], ignore_merges: bool) -> Tokenizer:
@@ -102,13 +127,6 @@ def _bpe(tokens: list[str], merges: list[str], ignore_merges: bool) -> Tokenizer
         return Tokenizer(models.BPE(ids, [_pair(merge) for merge in merges], ignore_merges=ignore_merges))
     except Exception as error:  # the library raises bare Exception
         raise UserError(f"its merges don't fit its tokens: {error}") from error
-
-
-def _beginning(token: str, token_id: int) -> processors.PostProcessor:
-    try:
-        return processors.TemplateProcessing(single=f"{token}:0 $A:0", special_tokens=[(token, token_id)])
-    except Exception as error:  # the library raises bare Exception
-        raise UserError(f"no text can begin with its bos token {token!r:.60}: {error}") from error
 
 
 def _listed(own: dict[str, Any], name: str, kind: type[T]) -> list[T]:

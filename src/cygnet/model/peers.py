@@ -26,7 +26,7 @@ def read_by_transformers(folder: Path, asked: Reading) -> Reading:
     ids = [tokenizer.encode(text, add_special_tokens=False) for text in PROBES]
     # A classifier of transformers tells the score of the last token only.
     scores = torch.cat([asked.scores[:-1], found]) if scalar else found
-    return Reading(asked.ids, scores, ids, written, asked.said)
+    return Reading(asked.ids, scores, asked.texts, ids, written, asked.said)
 
 
 def read_by_llama_cpp(file: Path, asked: Reading) -> Reading:
@@ -53,7 +53,7 @@ def read_by_llama_cpp(file: Path, asked: Reading) -> Reading:
         written = None if asked.said is None else _tokens(model, asked.said, special=True)
     finally:
         model.close()
-    return Reading(asked.ids, scores, ids, written, asked.said)
+    return Reading(asked.ids, scores, asked.texts, ids, written, asked.said)
 
 
 def _tokens(model: Any, text: str, special: bool) -> list[int]:

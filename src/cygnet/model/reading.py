@@ -20,28 +20,31 @@ _LONGEST = 256  # tokens of the text that scores are computed for
 class Reading:
     """What a model makes of the probes.
 
-    ids: a text of them. scores: its [T, V] logits, or [T] raw scores of a reward model. texts: the ids of each probe.
-    chat: ids of a question that waits for its answer, and `said` its text; None where there is no template.
+    ids: a text of them. scores: its [T, V] logits, or [T] raw scores of a reward model. texts: the ids of each probe
+    as text after other text. begun: as text that begins. chat: ids of a question that waits for its answer, and `said`
+    its text; None where there is no template.
     """
 
     ids: list[int]
     scores: Tensor
     texts: list[list[int]]
+    begun: list[list[int]]
     chat: list[int] | None
     said: str | None
 
 
-def read(model: Transformer | ScalarModel, tokenizer: Tokenizer) -> Reading:
-    """Ours."""
-    texts = tokenizer.encode_batch(PROBES)
-    ids = [*tokenizer.start, *(token for text in texts for token in text)]
+def read(model: Transformer | ScalarModel, tokenizer: Tokenizer, ids: list[int] | None = None) -> Reading:
+    """Ours, with scores for other `ids` if they are given."""
+    texts = [tokenizer.encode(text) for text in PROBES]
+    ids = ids or [*tokenizer.start, *(token for text in texts for token in text)]
     ids = ids[: min(_LONGEST, model.config.context_length)]
-    chat = None
+    chat = said = None
     with suppress(UserError):  # a base model has no template, and some refuse
         chat = render_prompt(CHAT, tokenizer)
+        said = tokenizer.decode(chat, begins=True)
     with torch.no_grad():
         scores = model(torch.tensor([ids]))[0]
-    return Reading(ids, scores, texts, chat, None if chat is None else tokenizer.decode(chat))
+    return Reading(ids, scores, texts, tokenizer.encode_batch(PROBES), chat, said)
 
 
 def difference(one: Tensor, other: Tensor) -> float:

@@ -26,9 +26,11 @@ def bits_per_byte(model: Transformer, batches: Sequence[Rows], tokenizer: Tokeni
     """Σ nats / (ln 2 × Σ bytes) over targets that stand for bytes; special tokens count in neither sum."""
     device = next(model.parameters()).device
     lengths = torch.tensor(tokenizer.byte_lengths(), device=device)
+    first_lengths = torch.tensor(tokenizer.byte_lengths(begins=True), device=device)
     nats, total = 0.0, 0
     for rows in (on_device(batch, device) for batch in batches):
-        sizes = lengths[rows.targets] * (rows.weights > 0)
-        nats += float((token_nats(model, rows) * (sizes > 0)).sum())
-        total += int(sizes.sum())
+        counted = (lengths[rows.targets] > 0) & (rows.weights > 0)
+        sizes = torch.where(rows.tokens == tokenizer.bos_id, first_lengths[rows.targets], lengths[rows.targets])
+        nats += float((token_nats(model, rows) * counted).sum())
+        total += int((sizes * counted).sum())
     return nats / (math.log(2) * total)

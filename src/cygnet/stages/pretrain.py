@@ -134,7 +134,7 @@ class Pretraining:
             by_source=by_source,
         )
         engine = Engine(self._model, self._tokenizer)
-        prompts = [[self._tokenizer.bos_id, *self._tokenizer.encode(prompt)] for prompt in _SAMPLE_PROMPTS]
+        prompts = [[self._tokenizer.bos_id, *self._tokenizer.encode(prompt, begins=True)] for prompt in _SAMPLE_PROMPTS]
         for prompt, completions in zip(
             _SAMPLE_PROMPTS, engine.generate(prompts, Sampling(temperature=0.7, max_new_tokens=48)), strict=True
         ):
@@ -184,4 +184,4 @@ def heldout_bytes(tokens: Path, tokenizer_folder: Path) -> bytes:
     """The text of the test split: the bytes that held-out bits per byte are about."""
     tokenizer = Tokenizer.load(tokenizer_folder)
     split = open_split(tokens, "test", tokenizer.hash)
-    return b"\n".join(tokenizer.decode_bytes(split.document(i)[1:-1].tolist()) for i in range(len(split)))
+    return b"\n".join(tokenizer.decode_bytes(split.document(i)[1:-1].tolist(), begins=True) for i in range(len(split)))

@@ -61,7 +61,8 @@ def _comparison(row: Row, tokenizer: Tokenizer, context_length: int) -> Comparis
     scores = row.scores or []
     if {len(row.responses), len(answers), len(scores or row.ranks)} != {len(row.ranks)}:
         raise UserError(f"{len(row.responses)} responses but {len(row.ranks)} ranks; tokens and scores count too.")
-    if not all(_spells(answer, text, tokenizer) for answer, text in zip(answers, row.responses, strict=True)):
+    spelled = zip(row.tokens or [], row.responses, strict=False)
+    if not all(_spells(answer, text, tokenizer) for answer, text in spelled):
         raise UserError("its token ids do not spell its responses: it was made with another tokenizer.")
     prompt = render_prompt(row.prompt, tokenizer)
     longest = len(prompt) + max(len(answer) for answer in answers)

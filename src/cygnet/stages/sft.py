@@ -195,6 +195,6 @@ def _rendered(row: Mapping[str, Any], tokenizer: Tokenizer) -> Rendered:
             'expected {"messages": [...]}, or {"prompt": text, "completion": text}; '
             f"found the keys {', '.join(row) or 'nothing'}."
         )
-    before, own = [*tokenizer.start, *tokenizer.encode(prompt)], tokenizer.encode(completion)
+    before, own = tokenizer.begin(prompt), tokenizer.encode(completion)
     answer = [*own, tokenizer.end_id] if own else []
     return Rendered(before + answer, [False] * len(before) + [True] * len(answer))

@@ -76,6 +76,7 @@ class _Writer:
             raise UserError("the messages hold all of Unicode's noncharacters U+FDD0 to U+FDEF: leave one out.")
         self._mark = unused
         self._tokenizer, self._names = tokenizer, conventions.names
+        self._begins = True  # what is turned into ids next is where text begins
         specials, added = tokenizer.special_tokens, tokenizer.added_tokens
         self._specials = re.compile(f"({_any_of(specials)})")
         own = [token for token in added if token in specials or not _TAG.fullmatch(token)]
@@ -95,14 +96,19 @@ class _Writer:
             raise UserError(f"the model's chat template refuses these messages: {error}") from error
 
     def ids(self, text: str) -> list[int]:
-        """Token ids: specials by their names where the template wrote them, anything else as text, cut at the marks."""
+        """Token ids: specials by their names where the template wrote them, anything else as text, cut at the marks.
+
+        `text` goes on where the one before ended.
+        """
         ids: list[int] = []
         for place, piece in enumerate(self._specials.split(text)):
             if place % 2:
                 ids.append(self._tokenizer.id_of(piece))
-            else:
-                for part in piece.split(self._mark):
-                    ids += self._tokenizer.encode(part)
+                self._begins = self._tokenizer.spelling.opens == "each"
+                continue
+            for part in filter(None, piece.split(self._mark)):
+                ids += self._tokenizer.encode(part, self._begins)
+                self._begins = False
         return ids
 
     def _marked_message(self, message: Message) -> Message:

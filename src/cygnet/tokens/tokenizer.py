@@ -1,8 +1,8 @@
-"""Byte-level BPE that is lossless on any bytes, with the chat's special tokens kept apart from text."""
+"""BPE that is lossless on any bytes, with the chat's special tokens kept apart from text."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from cygnet.errors import UserError
 from cygnet.files import write_json
 from cygnet.tokens.chat import CHAT_TEMPLATE
 from cygnet.tokens.conventions import Conventions, read_conventions
+from cygnet.tokens.spelling import KINDS, spelling_of
 
 BOS, END, PAD = "<|bos|>", "<|end|>", "<|pad|>"
 SYSTEM, USER, ASSISTANT, TOOL, PYTHON = "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|python|>"
@@ -25,23 +26,26 @@ _SPLIT = (
 
 
 class Tokenizer:
-    """Byte-level BPE over UTF-8 text.
+    """BPE over UTF-8 text: byte-level as ours, or SentencePiece's (see `tokens/spelling.py`).
 
     Special tokens are only ever written by the chat format: the same characters in a user's text are encoded as
     ordinary text, so a prompt can't forge a turn.
+
+    Text goes on after other text, unless it is said that it `begins`. That makes a difference to SentencePiece only,
+    which puts a space before a text.
 
     A tokenizer from elsewhere comes with the `conventions` of its model. start: ids put before a document. end_id: ends
     a turn. end_ids: all ids at which a model may end what it writes. special_tokens: their names. added_tokens:
     these, and others that are found in text before it is cut.
 
-    Raises UserError for a tokenizer that is not byte-level BPE, or has neither our special tokens nor conventions.
+    Raises UserError for a tokenizer of another kind, or one that has neither our special tokens nor conventions.
     """
 
     def __init__(self, bpe: BpeTokenizer, conventions: Conventions | None = None) -> None:
         if not isinstance(bpe.model, models.BPE):
-            raise UserError(f"the tokenizer is {type(bpe.model).__name__}: only byte-level BPE loads here.")
-        bpe.encode_special_tokens = True  # "<|end|>" inside text is text
+            raise UserError(f"the tokenizer is {type(bpe.model).__name__}; only {KINDS}.")
         self._bpe = bpe
+        self.spelling = spelling_of(bpe)
         self.conventions = conventions
         self._added = bpe.get_added_tokens_decoder()
         self.vocab_size: int = max(bpe.get_vocab().values(), default=-1) + 1
@@ -56,17 +60,23 @@ class Tokenizer:
             self.start, self.end_ids = list(conventions.start), frozenset(conventions.ends)
         self.added_tokens = [token.content for token in self._added.values()]
         self.special_tokens = [token.content for token in self._added.values() if token.special]
+        self.special_ids = frozenset(i for i, token in self._added.items() if token.special)
         self.hash = hashlib.sha256(bpe.to_str().encode()).hexdigest()
         self._bytes = [self._bytes_of(token_id) for token_id in range(self.vocab_size)]
         self._byte_ids = {token: i for i, token in reversed(list(enumerate(self._bytes))) if len(token) == 1}
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
-        """Open `folder/tokenizer.json`, and what stands beside it if it is not one of ours.
+        """Open `folder/tokenizer.json`, and what stands beside it if it is not one of ours; or its `tokenizer.model`.
 
-        Raises UserError when it isn't there, isn't a tokenizer, or isn't byte-level BPE.
+        Raises UserError when it isn't there, isn't a tokenizer, or is one of another kind.
         """
         path = folder / "tokenizer.json"
+        if not path.is_file() and (folder / "tokenizer.model").is_file():
+            from cygnet.tokens.sentencepiece_model import read_model  # needs libraries that few folders do
+
+            bpe = read_model(folder)
+            return cls(bpe, read_conventions(folder, bpe))
         if not path.is_file():
             raise UserError(f"{path} does not exist: expected a tokenizer or model folder.")
         try:
@@ -87,18 +97,26 @@ class Tokenizer:
         self._bpe.encode_special_tokens = False
         self._bpe.save(str(folder / "tokenizer.json"))
         self._bpe.encode_special_tokens = True
-        write_json(folder / "tokenizer_config.json", self.conventions.config if self.conventions else _CONFIG)
+        config = self.conventions.config if self.conventions else _CONFIG
+        if self.spelling.kind == "sentencepiece":  # of which transformers' own classes read tokenizer.json in part only
+            config = {**config, "tokenizer_class": "PreTrainedTokenizerFast"}
+        write_json(folder / "tokenizer_config.json", config)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, begins: bool = False) -> list[int]:
         """Token ids of `text`, without special tokens. Raises UserError for text that can't be written as UTF-8."""
+        bpe = self.spelling.begins if begins else self.spelling.inside
         try:
-            return list(self._bpe.encode(text, add_special_tokens=False).ids)
+            return list(bpe.encode(text, add_special_tokens=False).ids)
         except TypeError as error:  # terminals and JSON may give halves of surrogate pairs
             raise UserError(f"not valid Unicode text, so it can't be encoded: {text[:60]!a}") from error
 
+    def begin(self, text: str) -> list[int]:
+        """Token ids of a text from its beginning on, with what the model's texts begin with."""
+        return [*self.start, *self.encode(text, begins=True)]
+
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` for many texts, in parallel."""
-        return [list(item.ids) for item in self._bpe.encode_batch(list(texts), add_special_tokens=False)]
+        """`encode` for many texts that begin, in parallel."""
+        return [list(item.ids) for item in self.spelling.begins.encode_batch(list(texts), add_special_tokens=False)]
 
     def encode_bytes(self, data: bytes) -> list[int]:
         """Token ids of any bytes: valid UTF-8 as text, each other byte as its own token."""
@@ -113,16 +131,17 @@ class Tokenizer:
                 run.append(character)
         return ids + self.encode("".join(run))
 
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+    def decode_bytes(self, ids: Iterable[int], begins: bool = False) -> bytes:
         """The exact bytes that `ids` stand for; special tokens are written by name.
 
-        Ids beyond the vocabulary stand for nothing: models from elsewhere have a few, to make their number round.
+        begins: they are a text from its beginning; what was put before it is left out. Ids beyond the vocabulary stand
+        for nothing: models from elsewhere have a few, to make their number round.
         """
-        return b"".join(self._bytes[i] if i < self.vocab_size else b"" for i in ids)
+        return b"".join(self._pieces(ids, begins))
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[int], begins: bool = False) -> str:
         """Text of `ids`; bytes that are not UTF-8 become U+FFFD. Special tokens are written by name."""
-        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+        return self.decode_bytes(ids, begins).decode("utf-8", errors="replace")
 
     def id_of(self, token: str) -> int:
         """Id of a special token."""
@@ -141,21 +160,27 @@ class Tokenizer:
         tokens = (self._bpe.id_to_token(place) for place in range(self.vocab_size) if place not in self._added)
         return all([piece.value for piece in self._bpe.model.tokenize(token)] == [token] for token in tokens)
 
-    def byte_lengths(self) -> list[int]:
-        """Bytes of text each id stands for; 0 for special tokens. The denominator of bits per byte."""
-        special = {i for i, token in self._added.items() if token.special}
-        return [0 if i in special else len(token) for i, token in enumerate(self._bytes)]
+    def byte_lengths(self, begins: bool = False) -> list[int]:
+        """Bytes of text each id stands for, inside or first; 0 for special tokens. The denominator of bits per byte."""
+        return [0 if i in self.special_ids else len(self.decode_bytes([i], begins)) for i in range(self.vocab_size)]
+
+    def _pieces(self, ids: Iterable[int], begins: bool) -> Iterator[bytes]:
+        spaced = begins and self.spelling.opens != "never"
+        for i in ids:
+            piece = self._bytes[i] if i < self.vocab_size else b""
+            yield piece.removeprefix(b" ") if spaced else piece
+            spaced = begins and self.spelling.opens == "each" and i in self.special_ids
 
     def _bytes_of(self, token_id: int) -> bytes:
         token = self._bpe.id_to_token(token_id)
         if token is None:
             raise UserError(f"the tokenizer has no token {token_id}: its ids must run from 0 without gaps.")
-        if token_id in self._added:
+        if token_id in self._added and self.spelling.kind == "byte-level":
             return token.encode()
         try:
-            return bytes(_BYTE_OF_CHARACTER[character] for character in token)
+            return self.spelling.bytes_of(token)
         except KeyError as error:
-            raise UserError(f"the tokenizer has the token {token!r}: only byte-level BPE loads here.") from error
+            raise UserError(f"the tokenizer has the token {token!r}; only {KINDS}.") from error
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
@@ -202,16 +227,6 @@ def _refuse_nothing(texts: Iterable[str]) -> Iterable[str]:
     if empty:
         raise UserError("there is no text to train a tokenizer on.")
 
-
-def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's table from printable characters to the bytes they stand for."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    table = {chr(byte): byte for byte in printable}
-    others = [byte for byte in range(256) if byte not in printable]
-    return table | {chr(256 + position): byte for position, byte in enumerate(others)}
-
-
-_BYTE_OF_CHARACTER = _byte_alphabet()
 
 _CONFIG: dict[str, Any] = {
     "tokenizer_class": "PreTrainedTokenizerFast",
