@@ -51,12 +51,14 @@ def nanochat(shape: Shape, how: list[str], rows: int, settings: dict[str, Any]) 
 
 
 def torchtitan(shape: Shape, how: list[str], rows: int, settings: dict[str, Any]) -> Side:
-    """Its Qwen3 as its Trainer trains on one device: autocast, each block compiled and the loss, clipped gradients.
+    """Its Qwen3 as its Trainer trains: each block compiled and the loss, logits by parts, clipped gradients.
 
-    With causal attention by torch's kernels, where its own data would need a mask.
+    With autocast, where its Trainer has FSDP over one device, and causal attention by torch's kernels, where its own
+    data would need a mask.
     """
     sys.path.append(settings["torchtitan"])
-    from torchtitan.components.loss import cross_entropy_loss
+    from torchtitan.components.loss import ChunkedLossWrapper
+    from torchtitan.config import CompileConfig
 
     device = settings["device"]
     with torch.device("meta"):
@@ -64,18 +66,20 @@ def torchtitan(shape: Shape, how: list[str], rows: int, settings: dict[str, Any]
     model.to_empty(device=device)
     model.init_states(buffer_device=torch.device(device))
     optimizer = torch.optim.AdamW(model.parameters(), lr=8e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
-    nats = cross_entropy_loss
-    if "compiled" in how:
-        nats = torch.compile(nats)
-        for block in model.layers.children():
-            block.compile(fullgraph=True)
+    compiled = "compiled" in how
+    for block in model.layers.children() if compiled else ():
+        block.compile(fullgraph=True)
+    mean_loss = ChunkedLossWrapper.Config().build(compile_config=CompileConfig(enable=compiled))
+    mean_loss.set_lm_head(model.lm_head)
+    model._skip_lm_head = True  # noqa: SLF001 - as its Trainer does
     precision = torch.autocast(device.partition(":")[0], torch.bfloat16)
 
     def update(ids: Tensor) -> float:
+        count = torch.tensor(ids.numel() - len(ids), device=device)
         for part in ids.split(rows):
             tokens, targets = _sent(part, device)
-            with precision:
-                loss = nats(model(tokens), targets) / (ids.numel() - len(ids))
+            with precision:  # the logits' backward pass is in there too
+                loss, _ = mean_loss(model(tokens), targets, count)
             loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
         optimizer.step()

@@ -34,3 +34,17 @@ def test_of_no_places_there_are_none(build) -> None:
     features = torch.zeros(0, model.config.width, requires_grad=True)
     predictions.nats_of(model, features, torch.zeros(0, dtype=torch.int64)).sum().backward()
     assert features.grad is not None
+
+
+@pytest.mark.parametrize(("device", "calls"), [("cpu", 5), ("meta", 2)])
+def test_other_devices_have_room_for_more_at_once(
+    build, monkeypatch: pytest.MonkeyPatch, device: str, calls: int
+) -> None:
+    monkeypatch.setattr(predictions, "_AT_ONCE", 7 * 300)
+    monkeypatch.setattr(predictions, "_AT_ONCE_ON_GPU", 20 * 300)
+    model, asked = build().to(device), []
+    logits = model.logits
+    model.logits = lambda features: (asked.append(len(features)), logits(features))[1]
+    features = torch.zeros(30, model.config.width, device=device)
+    predictions.nats_of(model, features, torch.zeros(30, dtype=torch.int64, device=device))
+    assert len(asked) == calls
