@@ -92,3 +92,35 @@ def test_the_first_heads_start_by_looking_one_and_two_tokens_back() -> None:
     for head, back in ((0, 1), (1, 2)):
         assert weights[:, head].diagonal(-back, -2, -1).mean() > 0.6
     assert weights[:, 2].diagonal(-1, -2, -1).mean() < 0.3  # the others are left as they were
+
+
+def test_the_table_of_rotations_grows_as_it_is_used_to_the_same_numbers(build) -> None:
+    model, whole = build(context_length=2**20), build(context_length=4096)
+    whole.load_state_dict(model.state_dict())
+    whole.model.requires_grad_(False)
+    table = whole._rotations(4096, torch.float32)
+    rows = torch.randint(0, 300, (1, 2500), generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        for length, size in ((5, 1024), (1024, 1024), (1025, 2048), (30, 2048), (2500, 4096)):
+            assert torch.equal(model(rows[:, :length]), whole(rows[:, :length]))
+            kept = model._rotations(1, torch.float32)
+            assert len(kept[0]) == size
+            assert all(torch.equal(made, known[:size]) for made, known in zip(kept, table, strict=True))
+            assert model._rotations(length, torch.float32)[0] is kept[0]  # nothing is made anew, or compiled again
+
+
+@pytest.mark.parametrize(("context", "size"), [(20, 20), (1024, 1024), (1500, 1500)])
+def test_packed_rows_as_long_as_the_context_have_one_table(build, context: int, size: int) -> None:
+    """So that a compiled step of training sees one shape."""
+    model = build(context_length=context)
+    rows = torch.randint(0, 300, (1, context), generator=torch.Generator().manual_seed(2))
+    positions = torch.arange(context)[None]
+    mask = torch.ones(context, context, dtype=torch.bool).tril()[None, None]
+    first = model(rows, positions, mask)
+    table = model._rotations(1, torch.float32)
+    model(rows[:, :7])
+    assert torch.equal(model(rows, positions, mask), first)
+    assert model._rotations(context, torch.float32)[0] is table[0]
+    assert len(table[0]) == size
+    torch.testing.assert_close(model(rows), first, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model(rows, positions), first, rtol=1e-4, atol=1e-5)

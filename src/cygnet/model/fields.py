@@ -8,7 +8,7 @@ from typing import Any
 
 from cygnet.errors import UserError
 
-MOST = 2**20  # of any size. More is a slip, and a table of as many positions would fill the memory
+MOST = 2**20  # of any size. More is a slip
 LARGEST = 1e12  # of any other number
 
 

@@ -19,6 +19,7 @@ from cygnet.model.rope import RopeScaling
 # Start of the QK-norm gains: with heads of 32, gains of 1 bound attention logits by 5.7, too soft to look one token up
 # among a hundred. Measured, one seed: with 1.7 key-value recall appeared within 1.2M places, with 1 not (lab notes).
 _SHARPNESS = 1.7
+_ROTATED = 1024  # positions in the smallest table of rotations
 
 _EMBEDDING_STD = 0.02
 _LOOKED_BACK = 2  # how far, at most, the first layer's heads start to look
@@ -185,9 +186,12 @@ class Backbone(nn.Module):
     ) -> Tensor:
         """[B, T] token ids → [B, T, D] features after the final norm.
 
-        `positions` [B, T] default to 0..T-1; `mask` [B, 1, T, S] is True where a query may look, default causal.
+        `positions` [B, T] default to 0..T-1; `mask` [B, 1, T, S] is True where a query may look, default causal. Given
+        together, all positions are below S, or below 1,024.
         """
-        cos, sin = self._rotations(self.compute_dtype)
+        whole = self.config.context_length
+        reach = tokens.shape[1] if positions is None else whole if mask is None else mask.shape[-1]
+        cos, sin = self._rotations(min(reach, whole), self.compute_dtype)
         if positions is None:
             rotation = cos[: tokens.shape[1]], sin[: tokens.shape[1]]
         else:
@@ -196,13 +200,19 @@ class Backbone(nn.Module):
             mask = additive(mask, tokens.shape[1], self.compute_dtype, tokens.device)
         return torch.as_tensor(self.model(tokens, rotation, mask, cache, self.compute_dtype))
 
-    def _rotations(self, dtype: torch.dtype) -> Rotation:
-        if dtype not in self._rotation_cache:
+    def _rotations(self, reach: int, dtype: torch.dtype) -> Rotation:
+        """A table for at least the positions below `reach`; it grows by doubling, and is kept.
+
+        Of 2^20 positions and heads of 128 all of it would be 1 GB, of which a short prompt needs a thousandth.
+        """
+        table = self._rotation_cache.get(dtype)
+        if table is None or len(table[0]) < reach:
             config = self.config
-            cos, sin = rotations(config.context_length, config.head_width, config.rope_theta, config.rope_scaling)
+            length = min(config.context_length, max(_ROTATED, 1 << (reach - 1).bit_length()))
+            cos, sin = rotations(length, config.head_width, config.rope_theta, config.rope_scaling)
             device = self.model.embed_tokens.weight.device
-            self._rotation_cache[dtype] = cos.to(device, dtype), sin.to(device, dtype)
-        return self._rotation_cache[dtype]
+            table = self._rotation_cache[dtype] = cos.to(device, dtype), sin.to(device, dtype)
+        return table
 
 
 class Transformer(Backbone):
