@@ -10,7 +10,7 @@ from cygnet.errors import UserError
 from cygnet.model.folder import load_language_model
 from cygnet.model.transformer import Transformer
 from cygnet.stages.config import PretrainConfig
-from cygnet.stages.held_out import bits_per_byte, token_nats
+from cygnet.stages.held_out import bits_by_source, bits_per_byte, token_nats
 from cygnet.stages.pretrain import Pretraining, heldout_batches, heldout_bytes, pretrain
 from cygnet.tokens.shards import ShardWriter, TokenizedDocument, open_split
 from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
@@ -100,6 +100,20 @@ def test_bits_per_byte_is_the_likelihood_of_the_text_over_its_bytes(
     found = bits_per_byte(model, batches["docs"], tokenizer)
     assert found == pytest.approx(bits / sum(len(text.encode()) for text in texts), rel=1e-4)
     assert heldout_bytes(folder, saved(tokenizer, tmp_path)) == "\n".join(texts).encode()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("size", [2, 4])
+def test_shares_of_heldout_text_are_scored_as_all_of_it_is(
+    together, build, inputs: Path, tokenizer: Tokenizer, size: int
+) -> None:
+    """To the last bit, though some processes have nothing to read."""
+    batches = heldout_batches(open_split(inputs / "tokens", "test"), 32, tokenizer, rows=4)
+    model = build(context_length=32)
+    expected = bits_by_source(model, batches, tokenizer)
+    assert set(expected[1]) == {"docs", "tasks"}
+    assert expected[1] == {name: bits_per_byte(model, several, tokenizer) for name, several in batches.items()}
+    assert together(size, lambda world: bits_by_source(model, batches, tokenizer, world)) == [expected] * size
 
 
 def test_a_model_that_knows_nothing_spends_the_same_on_every_token(tmp_path: Path, build, tokenizer: Tokenizer) -> None:

@@ -13,9 +13,11 @@ from reading import PLAN, Reading, Together, events, numbers, same, trained, wor
 from torch.optim import SGD
 
 from cygnet.errors import UserError
+from cygnet.generation import Engine, Sampling
 from cygnet.model.transformer import Transformer
+from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.checkpoint import latest_checkpoint
-from cygnet.training.distribution import gathered, shard_like, spread, whole_model
+from cygnet.training.distribution import agreeing, gathered, shard_like, spread, usable_by_all, whole_model
 from cygnet.training.loop import fit, update
 from cygnet.training.optimizers import adamw, muon_and_adamw
 from cygnet.training.world import World
@@ -112,6 +114,29 @@ def test_a_sharded_model_is_sharded_and_comes_back_whole(together: Together, bui
     assert first[3]
     assert second[3]
     assert first[4]
+
+
+def test_all_processes_decode_the_same_with_a_sharded_model(together: Together, build, tokenizer: Tokenizer) -> None:
+    """Though the second one's logits are others; afterwards the weights are shards again, and the model as it was."""
+    prompts = [[1, 9, 30], [1, 40]]
+    sampling = Sampling(temperature=1.0, max_new_tokens=12)
+
+    def job(world: World) -> tuple[list[list[int]], bool, bool]:
+        model = build(depth=2, context_length=32)
+        spread(model, work_in(Path("unused"), world, sharding="full"))
+        own = model.logits
+        if world.rank == 1:
+            model.logits = lambda features: own(features).flip(-1)
+        with usable_by_all(model), agreeing(model):
+            found = Engine(model, tokenizer).generate(prompts, sampling)
+        sharded = all(parameter.to_local().numel() < parameter.numel() for parameter in model.parameters())
+        return [one.tokens for (one,) in found], sharded, "logits" in vars(model)
+
+    alone = Engine(build(depth=2, context_length=32), tokenizer).generate(prompts, sampling)
+    found = together(2, job)
+    assert [tokens for tokens, _, _ in found] == [[one.tokens for (one,) in alone]] * 2
+    assert [sharded for _, sharded, _ in found] == [True, True]
+    assert not found[0][2]
 
 
 def test_moments_are_sharded_with_the_weights(together: Together, build) -> None:

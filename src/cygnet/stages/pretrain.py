@@ -13,12 +13,12 @@ from cygnet.model.config import ModelConfig
 from cygnet.model.folder import save_model
 from cygnet.model.transformer import Transformer
 from cygnet.stages.config import REFERENCE_BATCH, PretrainConfig
-from cygnet.stages.held_out import bits_per_byte, token_nats
+from cygnet.stages.held_out import bits_by_source, token_nats
 from cygnet.tokens.packing import Rows, collate, cut, pack
 from cygnet.tokens.shards import Split, open_split
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.compiling import compiled, repaid
-from cygnet.training.distribution import spread, whole_model
+from cygnet.training.distribution import agreeing, spread, usable_by_all, whole_model
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import muon_and_adamw
@@ -50,14 +50,18 @@ def pretrain(tokens: Path, tokenizer_folder: Path, out: Path, config: PretrainCo
     batch = {"batch": config.rows_per_step, "reference_batch": REFERENCE_BATCH}
     other_lr = scaled_lr(config.other_lr, **batch, width=model.config.width)
     optimizers = muon_and_adamw(model, scaled_lr(config.matrix_lr, **batch), other_lr, work.world)
-    plan = Plan(stage.steps, "warmup-stable-decay", config.warmup, checkpoint_every=max(50, stage.steps // 20))
+    plan = Plan(
+        stage.steps, "warmup-stable-decay", config.warmup, checkpoint_every=max(50, stage.steps // 20), together=True
+    )
     metrics = fit(model, optimizers, stage, plan, work)
+    test = heldout_batches(open_split(tokens, "test", tokenizer.hash), config.context_length, tokenizer, rows=None)
+    with usable_by_all(model):
+        bits, by_source = bits_by_source(model, test, tokenizer, work.world)
     model = whole_model(model, lambda: _model(shape, config), work.world)
     if not work.world.first:
         return {}
     save_model(out, model, tokenizer)
     steps = metrics.history("step")
-    test = heldout_batches(open_split(tokens, "test", tokenizer.hash), config.context_length, tokenizer, rows=None)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "tokens": stage.tokens,
@@ -65,12 +69,8 @@ def pretrain(tokens: Path, tokenizer_folder: Path, out: Path, config: PretrainCo
         "steps": stage.steps,
         "tokens_per_second": round(stage.tokens / steps[-1]["seconds"]),
         "train_loss": steps[-1]["loss"],
-        "heldout_bits_per_byte": bits_per_byte(
-            model, [rows for batches in test.values() for rows in batches], tokenizer
-        ),
-        "heldout_bits_per_byte_by_source": {
-            name: bits_per_byte(model, batches, tokenizer) for name, batches in test.items()
-        },
+        "heldout_bits_per_byte": bits,
+        "heldout_bits_per_byte_by_source": by_source,
     }
 
 
@@ -122,22 +122,14 @@ class Pretraining:
         return step in self._due
 
     def after(self, step: int, metrics: Metrics) -> None:
-        """Score held-out documents and write samples."""
-        by_source = {
-            name: bits_per_byte(self._model, batches, self._tokenizer) for name, batches in self._heldout.items()
-        }
-        everything = [rows for batches in self._heldout.values() for rows in batches]
-        metrics.log(
-            "eval",
-            step,
-            heldout_bits_per_byte=bits_per_byte(self._model, everything, self._tokenizer),
-            by_source=by_source,
-        )
+        """Score held-out documents, each process its share, and write samples, all the same."""
+        bits, by_source = bits_by_source(self._model, self._heldout, self._tokenizer, self._work.world)
+        metrics.log("eval", step, heldout_bits_per_byte=bits, by_source=by_source)
         engine = Engine(self._model, self._tokenizer)
         prompts = [[self._tokenizer.bos_id, *self._tokenizer.encode(prompt, begins=True)] for prompt in _SAMPLE_PROMPTS]
-        for prompt, completions in zip(
-            _SAMPLE_PROMPTS, engine.generate(prompts, Sampling(temperature=0.7, max_new_tokens=48)), strict=True
-        ):
+        with agreeing(self._model):
+            samples = engine.generate(prompts, Sampling(temperature=0.7, max_new_tokens=48))
+        for prompt, completions in zip(_SAMPLE_PROMPTS, samples, strict=True):
             metrics.log("sample", step, prompt=prompt, text=self._tokenizer.decode(completions[0].tokens))
 
     def state_dict(self) -> dict[str, Any]:

@@ -116,6 +116,42 @@ def gathered(model: nn.Module) -> Iterator[None]:
             module.set_reshard_after_forward(module in inner)
 
 
+@contextmanager
+def usable_by_all(model: nn.Module) -> Iterator[None]:
+    """For forward passes without backward ones, all processes going together: sharded weights are shards again after.
+
+    FSDP gathers layer by layer and lets go of each, but of what is in no layer only after a backward pass.
+    """
+    try:
+        yield
+    finally:
+        for module in _sharded_modules(model):
+            module.reshard()
+
+
+@contextmanager
+def agreeing(model: nn.Module) -> Iterator[None]:
+    """Let all processes decode the same with a sharded model: the first one's logits count in all of them.
+
+    So they choose the same tokens and go forward equally often, though floats may differ from machine to machine.
+    """
+    if not _sharded_modules(model):
+        yield
+        return
+    own: Any = model.logits
+
+    def agreed(features: Tensor) -> Tensor:
+        logits: Tensor = own(features).contiguous()
+        torch.distributed.broadcast(logits, 0)
+        return logits
+
+    model.logits = agreed  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del model.logits
+
+
 def whole_model(model: Model, build: Callable[[], Model], world: World) -> Model:
     """`model` itself or, if it is sharded, one that `build` makes, with its weights, in the first process."""
     if not _sharded_modules(model):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cygnet.errors import UserError
-from cygnet.training.distribution import gathered, on_device, sum_gradients
+from cygnet.training.distribution import gathered, on_device, sum_gradients, usable_by_all
 from cygnet.training.interrupts import interrupts
 from cygnet.training.metrics import Metrics, Progress
 from cygnet.training.randomness import seed_all
@@ -57,7 +57,7 @@ class Stage(Protocol):
         ...
 
     def after(self, step: int, metrics: Metrics) -> None:
-        """Called in the first process when due: evaluate and log samples."""
+        """Called when due, in the first process or, as the plan says, in all: evaluate and log samples."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -75,6 +75,9 @@ class Plan:
 
     clip: bound on the gradient norm of each optimizer's parameters (0: none). Checkpoints fall on log lines, so that
     neither the means being logged nor what a stage holds in between has to be saved.
+
+    together: whether all processes look at the model when that is due, each of them calling the stage's `after` and all
+    going forward together, so that a sharded model stays so; if not, the first one does, with all the weights.
     """
 
     steps: int
@@ -83,6 +86,7 @@ class Plan:
     clip: float = 0.0
     checkpoint_every: int = 100
     log_every: int = 10
+    together: bool = False
 
     def logs(self, done: int) -> bool:
         """Whether a line is logged after `done` updates."""
@@ -115,7 +119,7 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
     metrics = Metrics(work.metrics, start.step, written=world.first)
     progress = Progress(stage.name, plan.steps, work.progress and world.first)
     if start.step == 0:
-        _look(model, stage, 0, metrics, world)
+        _look(model, stage, plan, 0, metrics, world)
     clock, window, items = Clock(start.seconds), Window(start.seconds), start.items
     with interrupts() as interrupted, writer_of(model, work) as writer:
         for step in range(start.step, plan.steps):
@@ -133,7 +137,7 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
                 )
                 progress.update(done, values)
                 stopping = world.sums([float(len(interrupted))]) != [0.0]
-            _look(model, stage, done, metrics, world)
+            _look(model, stage, plan, done, metrics, world)
             if stopping or plan.saves(done):
                 save(model, optimizers, stage, world, writer, Place(done, clock.seconds, items))
             if stopping:
@@ -218,9 +222,13 @@ def _set_lr(optimizers: Sequence[Optimizer], peaks: list[list[float]], scale: fl
             group["lr"] = peak * scale
 
 
-def _look(model: nn.Module, stage: Stage, step: int, metrics: Metrics, world: World) -> None:
-    """Let the stage look at the model if it is due. The first process does, with all the weights."""
+def _look(model: nn.Module, stage: Stage, plan: Plan, step: int, metrics: Metrics, world: World) -> None:
+    """Let the stage look at the model if it is due."""
     if not stage.due(step):
+        return
+    if plan.together:
+        with usable_by_all(model):
+            stage.after(step, metrics)
         return
     with gathered(model):
         if world.first:
