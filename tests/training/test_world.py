@@ -2,12 +2,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cygnet.errors import ToldError, UserError
+from cygnet.training import world as world_module
 from cygnet.training.world import World, joined, launched_as, launched_here, refuse_unshared
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -152,3 +155,25 @@ def test_a_folder_that_not_all_see_is_refused_by_all(together: Callable[..., lis
     assert not list((tmp_path / "shared").iterdir())
     refuse_unshared(tmp_path / "alone", World())
     assert not (tmp_path / "alone").exists()
+
+
+def test_leaving_is_not_held_up_by_what_was_begun_with_who_does_not_answer(
+    together: Callable[..., list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sharded model's weights are asked for ahead, so an error may come when others have not been asked yet."""
+    monkeypatch.setattr(world_module, "_FAREWELL", timedelta(seconds=0.2))
+    left = tmp_path / "left"
+
+    def job(world: World) -> bool:
+        world.sums([1.0])
+        if world.first:
+            torch.distributed.all_reduce(torch.ones(1), async_op=True)
+            world_module._leave()
+            left.touch()
+            return torch.distributed.is_initialized()
+        patience = time.monotonic() + 120
+        while not left.exists() and time.monotonic() < patience:
+            time.sleep(0.01)
+        return left.exists()
+
+    assert together(2, job) == [False, True]

@@ -78,7 +78,12 @@ def main() -> None:
             sys.exit(_USER_ERROR)
     if launched_as():  # the first process tells what all of them do
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
-    sys.exit(run_command(sys.argv[1:]))
+    code = run_command(sys.argv[1:])
+    if code and os.environ.get("WORLD_SIZE", "1") != "1":  # the end of a process waits for what lost ones don't answer
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _speaks_for_a_machine() -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ _HOW = "Start them with: torchrun --nproc-per-node 2 -m cygnet ..."
 _NEEDED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 
 _PATIENCE = timedelta(minutes=30)  # with a process that doesn't answer: one that evaluates takes its time
+_FAREWELL = timedelta(seconds=10)  # with those that should have ended what was begun together
 _FOREVER = timedelta(days=365)  # a step that one process does alone takes as long as it takes
 
 # What the libraries underneath say when another process is gone; they have no exception of their own for all of it.
@@ -156,7 +158,16 @@ def joined(device: str = "cpu", patience: timedelta = _PATIENCE) -> Iterator[Wor
         ) from error
     finally:
         if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+            _leave()
+
+
+def _leave() -> None:
+    """Leave the group. What was begun with a process that no longer answers would be waited for, so not without end."""
+    import torch
+
+    leaving = Thread(target=torch.distributed.destroy_process_group, daemon=True)
+    leaving.start()
+    leaving.join(_FAREWELL.total_seconds())
 
 
 def refuse_strangers(world: World) -> None:
