@@ -61,6 +61,8 @@ def compiled(function: Callable[Given, Tensor]) -> Callable[Given, Tensor]:
             try:
                 _try_backward(quick(*args, **kwargs))
                 chosen.append(quick)
+            except torch.OutOfMemoryError:  # what is not compiled takes more of it, not less
+                raise
             except Exception as error:  # noqa: BLE001 - compilers fail in any way, and nothing depends on them
                 print(f"torch can't compile here ({_words(error)}): training goes on uncompiled", file=sys.stderr)
                 chosen.append(function)

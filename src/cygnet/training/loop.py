@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils import deterministic
 
 from cygnet.errors import UserError
 from cygnet.training.distribution import gathered, on_device, sum_gradients, usable_by_all
@@ -201,8 +203,9 @@ def prepare_machine(threads: int) -> None:
     done in one order, on some devices, is told by a warning.
     """
     torch.set_num_threads(threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it NVIDIA's products have no order
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # of no use but to find mistakes
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # of no use but to find mistakes
     _keep_freed_memory()
 
 
