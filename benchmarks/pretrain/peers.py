@@ -3,9 +3,10 @@
     python benchmarks/pretrain/peers.py [--text FILE ...] [--seeds 1 2 3] [--out FILE]
 
 All have 4 layers of width 256, a vocabulary of 4,096 and 16 x 256 tokens an update; they read the same batches of one
-text: the named files, or the installed Python's documentation. A side is named by who wrote it and by what is asked of
-it: `bf16`, `compiled` (torch.compile), `allocator` (one preloaded as cygnet does; the system's, or what
-CYGNET_ALLOCATOR names). nanochat's own way on a CPU is float32 and compiled. Each side is a process of its own.
+text: the named files, or the installed Python's documentation. A side is named by who wrote it (`trainer` is the
+Trainer of transformers) and by what is asked of it: `bf16`, `compiled` (torch.compile), `allocator` (one preloaded as
+cygnet does; the system's, or what CYGNET_ALLOCATOR names). nanochat's own way on a CPU is float32 and compiled. Each
+side is a process of its own.
 
 1. Tokens a second of whole updates, optimizer included. The sides take turns; the ratios are those of each round.
 2. Bits per byte of the same held-out windows, at points of equal time. Start-up and compilation count, with nothing
@@ -38,10 +39,10 @@ from cygnet.allocator import chosen
 from cygnet.recipe.machine import available_cores, machine_facts
 
 NANOCHAT = "https://github.com/karpathy/nanochat"
-PEERS, HOW = ("nanochat", "transformers", "litgpt", "cygnet"), ("bf16", "compiled", "allocator")
+PEERS, HOW = ("nanochat", "transformers", "trainer", "litgpt", "cygnet"), ("bf16", "compiled", "allocator")
 RATES = (
     "nanochat-compiled", "nanochat-bf16-compiled", "nanochat-bf16-compiled-allocator",
-    "transformers", "transformers-bf16-compiled", "litgpt", "litgpt-bf16-compiled",
+    "transformers", "transformers-bf16-compiled", "trainer", "trainer-bf16-compiled", "litgpt", "litgpt-bf16-compiled",
     "cygnet-bf16", "cygnet-bf16-compiled", "cygnet-bf16-allocator", "cygnet-bf16-compiled-allocator",
 )  # fmt: skip
 LOSSES = ("nanochat-compiled", "cygnet-bf16-allocator")

@@ -170,12 +170,50 @@ def _nanochat_momentum(number: int, left: float) -> float:
 
 
 def transformers(bf16: bool, compiled: bool, settings: dict[str, Any]) -> Side:
-    """Its Qwen3, which is cygnet's model to the parameter. A plain loop: what its Trainer does besides is not timed."""
+    """Its Qwen3, which is cygnet's model to the parameter, in a plain loop. `trainer` is the same in its Trainer."""
+    del settings
+    model = _qwen3()
+    return _with_adamw(model, lambda ids: model(input_ids=ids, use_cache=False).logits, bf16, compiled)
+
+
+def trainer(bf16: bool, compiled: bool, settings: dict[str, Any]) -> Side:
+    """The same Qwen3 in transformers' Trainer: an update as its loop makes it, without what it does between updates."""
+    from transformers import Trainer, TrainingArguments
+
+    arguments = TrainingArguments(
+        output_dir=settings["folder"],
+        use_cpu=True,
+        bf16=bf16,
+        torch_compile=compiled,
+        optim="adamw_torch_fused",
+        learning_rate=1e-3,
+        adam_beta2=0.95,
+        max_grad_norm=0.0,
+        lr_scheduler_type="constant",
+        report_to=[],
+    )
+    model = _qwen3()
+    own = Trainer(model=model, args=arguments)
+    own.create_optimizer_and_scheduler(num_training_steps=1_000_000)
+    own.current_gradient_accumulation_steps = 1  # as its loop sets it
+    prepared, optimizer = own.accelerator.prepare(model, own.optimizer)
+
+    def step(rows: Tensor, number: int, progress: float) -> None:
+        del number, progress
+        ids = rows[:, :-1].contiguous()
+        loss = own.training_step(prepared, {"input_ids": ids, "labels": ids})
+        optimizer.step()
+        own.lr_scheduler.step()
+        prepared.zero_grad()
+        loss.item()
+
+    return Side(model, step, lambda ids: model(input_ids=ids, use_cache=False).logits)
+
+
+def _qwen3() -> Any:
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    del settings
-    model = Qwen3ForCausalLM(Qwen3Config(**SHAPE.to_huggingface()))
-    return _with_adamw(model, lambda ids: model(input_ids=ids, use_cache=False).logits, bf16, compiled)
+    return Qwen3ForCausalLM(Qwen3Config(**SHAPE.to_huggingface()))
 
 
 def litgpt(bf16: bool, compiled: bool, settings: dict[str, Any]) -> Side:
@@ -231,5 +269,6 @@ BUILDERS: dict[str, Callable[[bool, bool, dict[str, Any]], Side]] = {
     "cygnet": cygnet,
     "nanochat": nanochat,
     "transformers": transformers,
+    "trainer": trainer,
     "litgpt": litgpt,
 }
