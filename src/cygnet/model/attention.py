@@ -19,12 +19,14 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
     S, and no query may look past itself. Without a mask it is causal.
     """
     grouped = queries.shape[1] // keys.shape[1]
-    if mask is None or not mask.is_floating_point():
+    added = mask is not None and mask.is_floating_point()
+    if grouped > 1 and (added or (mask is not None and queries.device.type != "cpu")):  # GPUs' kernels take one of them
+        keys, values = keys.repeat_interleave(grouped, dim=1), values.repeat_interleave(grouped, dim=1)
+        grouped = 1
+    if mask is None or not added:
         return F.scaled_dot_product_attention(
             queries, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped > 1
         )
-    if grouped > 1:
-        keys, values = keys.repeat_interleave(grouped, dim=1), values.repeat_interleave(grouped, dim=1)
     queries = queries * queries.shape[-1] ** -0.5
     blocks = [_mix(queries, keys, values, mask, start) for start in range(0, queries.shape[2], _BLOCK)]
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
