@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +184,23 @@ def test_it_counts_from_the_check_at_which_all_parts_are_there(together: Togethe
 
     assert together(2, job) == [[False, True]] * 2
     assert latest_checkpoint(tmp_path)[1]["a"].tolist() == [1.0] * 3
+
+
+@pytest.mark.parametrize("sharding", ["none", "full"])
+def test_interrupted_none_ends_before_all_of_it_is_written(
+    together: Together, build, tmp_path: Path, sharding: str
+) -> None:
+    """torchrun ends all processes when one has ended: the first, too, were it still at work on its checkpoint."""
+
+    def job(world: World) -> bool:
+        for name in ("save_file", "write_json"):
+            original = getattr(checkpoint, name)
+            if world.first:
+                setattr(checkpoint, name, lambda *given, write=original: (time.sleep(0.5), write(*given)))
+        try:
+            trained(world, build, tmp_path, stop=5, sharding=sharding)
+        except KeyboardInterrupt:
+            return (tmp_path / "checkpoints" / "step_00000006").exists()
+        return False
+
+    assert together(3, job) == [True] * 3

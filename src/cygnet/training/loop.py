@@ -143,6 +143,8 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
             if stopping or plan.saves(done):
                 save(model, optimizers, stage, world, writer, Place(done, clock.seconds, items))
             if stopping:
+                writer.wait()
+                world.tell()  # the first has written: where one process ends, torchrun ends the others
                 raise KeyboardInterrupt
     return metrics
 
