@@ -73,10 +73,28 @@ def test_optimizers_go_on_from_a_checkpoint(build, tmp_path: Path) -> None:
 
 def test_the_newest_two_are_kept(tmp_path: Path) -> None:
     assert latest_checkpoint(tmp_path) is None
-    for step in (9, 10, 100, 20):
+    for step in (9, 10, 20, 100):
         save_checkpoint(tmp_path, step, {"step": step})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step_00000020", "step_00000100"]
     assert latest_checkpoint(tmp_path) == (100, {"step": 100})
+
+
+def test_damaged_ones_take_no_sound_ones_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What an interrupted run writes on its way back to where they were would be dropped as older than they are."""
+    for step in (90, 100):
+        save_checkpoint(tmp_path, step, {"step": step})
+        (tmp_path / f"step_{step:08d}/state.json").write_text("{}")
+    assert latest_checkpoint(tmp_path) is None
+    said = capsys.readouterr().err
+    assert "step_00000100 is damaged; using the one before it." in said
+    assert "step_00000090 is damaged; no other is left, so training begins again." in said
+    for step in (10, 20, 30):
+        save_checkpoint(tmp_path, step, {"step": step})
+    assert latest_checkpoint(tmp_path) == (30, {"step": 30})
+    assert [int(path.name[-3:]) for path in sorted(tmp_path.iterdir())] == [20, 30, 90, 100]
+    for step in (90, 100, 110):
+        save_checkpoint(tmp_path, step, {"step": step})
+    assert [int(path.name[-3:]) for path in sorted(tmp_path.iterdir())] == [100, 110]
 
 
 @pytest.mark.parametrize("name", ["state.json", "part_0.safetensors"])

@@ -99,7 +99,7 @@ class CheckpointWriter:
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:
-    """Write `folder/step_<step>` complete or not at all, and drop all but the newest two.
+    """Write `folder/step_<step>` complete or not at all, and drop all but it and the one before.
 
     `state` is nested dicts and lists of tensors, numbers, strings, booleans and None.
     """
@@ -111,14 +111,16 @@ def latest_checkpoint(folder: Path, world: World = World()) -> tuple[int, dict[s
 
     The processes of a `world` ask together, and each verifies some of the parts. What was sharded comes as `Pieces`.
     """
-    for step in reversed(world.tell([_step_of(path) for path in _steps(folder)])):
+    steps = world.tell([_step_of(path) for path in _steps(folder)])
+    for step in reversed(steps):
         path = folder / _name(step)
         state = _load(path, world)
         if world.sums([float(state is None)]) == [0.0]:
             assert state is not None
             return step, state
         if world.first:
-            print(f"checkpoint {path} is damaged; using the one before it.", file=sys.stderr)
+            instead = "using the one before it" if step != steps[0] else "no other is left, so training begins again"
+            print(f"checkpoint {path} is damaged; {instead}.", file=sys.stderr)
     return None
 
 
@@ -127,7 +129,7 @@ def _write(folder: Path, step: int, state: Snapshot) -> dict[str, Any]:
     with write_aside(folder / _name(step)) as temporary:
         part = _write_part(temporary, 0, state)
         _describe(temporary, [part], state.structure)
-    _drop_old(folder)
+    _drop_old(folder, step)
     return part
 
 
@@ -154,11 +156,12 @@ def _finish(folder: Path, step: int, parts: list[dict[str, Any]], structure: Any
     if path.exists():  # and is damaged, or this step would not have been done again
         shutil.rmtree(path)
     temporary.replace(path)
-    _drop_old(folder)
+    _drop_old(folder, step)
 
 
-def _drop_old(folder: Path) -> None:
-    for old in _steps(folder)[:-_KEPT]:
+def _drop_old(folder: Path, step: int) -> None:
+    """Keep two up to `step`. Later ones, which the run passed over as damaged, are in nobody's place."""
+    for old in [path for path in _steps(folder) if _step_of(path) <= step][:-_KEPT]:
         shutil.rmtree(old)
 
 
