@@ -42,6 +42,7 @@ def environment(monkeypatch: pytest.MonkeyPatch):
         ({"RANK": "²"}, r"RANK '²' \(LOCAL_RANK '0'\) is none of 0 to 1"),
         ({"LOCAL_RANK": "²"}, r"RANK '0' \(LOCAL_RANK '²'\) is none of 0 to 1"),
         ({"RANK": "-1"}, r"RANK '-1' \(LOCAL_RANK '0'\) is none of 0 to 1"),
+        *(({"MASTER_PORT": port}, f"MASTER_PORT is '{port}', which is no port") for port in ("x", "-1", "0", "65536")),
     ],
 )
 def test_a_world_that_cant_be_is_an_error(environment, changed: dict[str, str | None], said: str) -> None:

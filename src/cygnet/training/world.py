@@ -216,6 +216,8 @@ def _places(size: int) -> tuple[int, int]:
     rank, local_rank = map(_number, texts)
     if rank is None or local_rank is None or rank >= size:
         raise UserError(f"RANK {texts[0]!r} (LOCAL_RANK {texts[1]!r}) is none of 0 to {size - 1}. {_HOW}")
+    if not 0 < (_number(os.environ["MASTER_PORT"]) or 0) < 2**16:
+        raise UserError(f"MASTER_PORT is {os.environ['MASTER_PORT']!r}, which is no port. {_HOW}")
     return rank, local_rank
 
 
