@@ -54,7 +54,13 @@ def trace(tokens: Path, index: int, split: str, corpus: Path, tokenizer: Path) -
     document = _document(corpus, split, read_ids(tokens, split)[number])
     ids = shards.document(number).tolist()
     place = index - int(shards.offsets[number])
-    if encoder.decode_bytes(ids[1:-1], begins=True) != document.text.encode():
+    exact = encoder.decode_bytes(ids[1:-1], begins=True) == document.text.encode()
+    if not exact and encoder.encode(document.text, begins=True) == ids[1:-1]:
+        raise UserError(
+            f"{document.id!r} can't be traced: {tokenizer} writes its text otherwise (such as a ▁, a space at the "
+            "beginning or a letter with a separate accent), so the bytes of a token there can't be told."
+        )
+    if not exact:
         raise UserError(f"{corpus} has another text as {document.id!r} than {tokens}: they don't belong together.")
     start = len(encoder.decode_bytes(ids[1:place], begins=True))
     is_mark = place in (0, len(ids) - 1)
