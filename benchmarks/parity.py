@@ -25,6 +25,8 @@ from cygnet.model.folder import load_language_model
 from cygnet.model.gguf_write import write_gguf
 from cygnet.model.peers import read_by_llama_cpp
 from cygnet.model.reading import difference, read
+from cygnet.tokens.sentencepiece import BYTE, CONTROL, NORMAL, bpe_of_pieces
+from cygnet.tokens.spelling import BYTES
 
 SHAPE = {
     "vocab_size": 320,
@@ -42,8 +44,10 @@ SHAPE = {
 LLAMA3 = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 YARN = {"rope_type": "yarn", "rope_theta": 1e6, "factor": 4.0, "original_max_position_embeddings": 16}
 LINEAR = {"rope_type": "linear", "rope_theta": 1e4, "factor": 4.0}
+SENTENCEPIECE = "Llama 2 (SentencePiece)"
 ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "Llama": ("Llama", {}),
+    SENTENCEPIECE: ("Llama", {}),
     "Llama, linear positions": ("Llama", {"rope_parameters": LINEAR}),
     "Llama 3.1": ("Llama", {"rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5, **LLAMA3}}),
     "SmolLM2 (Llama, tied)": ("Llama", {"tie_word_embeddings": True}),
@@ -69,12 +73,13 @@ def main() -> None:
     print("| --- | --- | --- | --- |" + (" --- |" if has_llama_cpp else ""))
     for name, (kind, own) in ARCHITECTURES.items():
         with TemporaryDirectory() as place:
-            theirs = save(Path(place) / "model", kind, own)
+            bpe = sentencepiece() if name == SENTENCEPIECE else byte_level()
+            theirs = save(Path(place) / "model", kind, own, bpe)
             cells = compare(Path(place), theirs, has_llama_cpp)
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def save(folder: Path, kind: str, own: dict[str, Any]) -> Any:
+def save(folder: Path, kind: str, own: dict[str, Any], bpe: BpeTokenizer) -> Any:
     """A random model of transformers' as a folder with a tokenizer; the model."""
     torch.manual_seed(0)
     config = getattr(transformers, f"{kind}Config")(**{**SHAPE, **own})
@@ -86,11 +91,11 @@ def save(folder: Path, kind: str, own: dict[str, Any]) -> Any:
             torch.nn.init.uniform_(parameter, 0.5, 1.5)
     model.save_pretrained(folder)
     names = {"eos_token": END}
-    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer(), **names).save_pretrained(folder)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=bpe, **names).save_pretrained(folder)
     return model
 
 
-def tokenizer() -> BpeTokenizer:
+def byte_level() -> BpeTokenizer:
     """A byte-level BPE of a few hundred tokens."""
     bpe = BpeTokenizer(models.BPE())
     bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
@@ -98,6 +103,14 @@ def tokenizer() -> BpeTokenizer:
     trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=[END], initial_alphabet=alphabet, show_progress=False)
     bpe.train_from_iterator(["What is it? It is a swan on a lake."], trainer=trainer)
     return bpe
+
+
+def sentencepiece() -> BpeTokenizer:
+    """SentencePiece's BPE of a few pieces, the longest with the highest scores."""
+    joined = ["▁swan", "▁swa", "▁sw", "▁s", "▁is", "▁i", "▁a"]
+    pieces = [END, *BYTES, *joined, "▁", *"isawn"]
+    kinds = [CONTROL, *[BYTE] * len(BYTES), *[NORMAL] * (len(joined) + 6)]
+    return bpe_of_pieces(pieces, [-float(place) for place in range(len(pieces))], kinds)
 
 
 def compare(place: Path, theirs: Any, has_llama_cpp: bool) -> list[str]:

@@ -97,6 +97,9 @@ def parse(given: list[str]) -> argparse.Namespace:
     arguments = parser.parse_args(given)
     arguments.threads = available_cores() if arguments.device == "cpu" else 0
     arguments.peak = arguments.peak and arguments.peak * 1e12
+    for name in ("rounds", "warm", "steps"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"--{name} {getattr(arguments, name)}: at least one is needed")
     for size in arguments.sizes:
         if wrong := _unfit(arguments, size):
             parser.error(wrong)
@@ -120,7 +123,7 @@ def _unfit(arguments: argparse.Namespace, size: str) -> str | None:
     rows, left = divmod(arguments.tokens, SIZES[size].length)
     if left or rows < 1:
         return f"--tokens {arguments.tokens}: an update of {size} has whole rows of {SIZES[size].length} tokens"
-    if arguments.rows & (arguments.rows - 1) or rows & (rows - 1):
+    if arguments.rows < 1 or arguments.rows & (arguments.rows - 1) or rows & (rows - 1):
         return f"--rows {arguments.rows}, {rows} an update: powers of two are needed, which can be halved"
     return None
 

@@ -40,7 +40,7 @@ def cygnet(shape: Shape, how: list[str], rows: int, settings: dict[str, Any]) ->
         model = Transformer(shape.config())
     model.compute_dtype = torch.bfloat16
     with torch.no_grad():  # what it computes once and keeps is no part of what is compiled
-        model(torch.zeros(1, 2, dtype=torch.int64, device=world.device))
+        model.features(torch.zeros(1, shape.length, dtype=torch.int64, device=world.device))
     optimizers = muon_and_adamw(model, 0.02, 0.01)
     read = _documents if "documents" in how else _rows
     nats = _nats(model, by_parts="parts" in how)

@@ -28,6 +28,8 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
         (["--device", "cpu"], "--sizes 124M: a CPU would take hours"),
         ([*ON_CPU[:-1], "100"], "has whole rows of 64 tokens"),
         ([*ON_CPU, "--rows", "3"], "powers of two are needed"),
+        ([*ON_CPU, "--rows", "0"], "powers of two are needed"),
+        ([*ON_CPU, "--steps", "0"], "--steps 0: at least one is needed"),
         (["--sides", "gpt"], "cygnet[-documents][-parts][-unordered][-compiled], nanochat[-fp8][-compiled]"),
         (["--sides", "torchtitan-fp8"], "'torchtitan-fp8': sides are"),
     ],
