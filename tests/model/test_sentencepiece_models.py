@@ -94,6 +94,7 @@ def test_output_can_be_constrained(save: Save) -> None:
     for constraint, accepted in (
         (Constraint.json(schema), {'{"é": "swan 🦢"}', '{"é": " it"}'}),
         (Constraint.choice([" What is it?", "漢字 "]), {" What is it?", "漢字 "}),
+        (Constraint.choice(["▁a"]), {"▁a"}),  # of bytes, for a piece would be a space
         (Constraint.regex(r" *\n\ta{2}"), None),
     ):
         [replies] = model.generate([CHAT], Sampling(max_new_tokens=120, constraint=constraint), n=6)

@@ -70,6 +70,8 @@ def _parsed(path: Path) -> Any:
         raise UserError(f"{path} is not a model of SentencePiece: {error}") from error
     if not proto.pieces:
         raise UserError(f"{path} is not a model of SentencePiece: it has no pieces.")
+    if damaged := [piece.piece for piece in proto.pieces if not isinstance(piece.piece, str)]:  # as protobuf gives it
+        raise UserError(f"{path} is not a model of SentencePiece: its piece {damaged[0]!r:.60} is not UTF-8.")
     return proto
 
 

@@ -37,8 +37,8 @@ class Spelling:
     """What is particular to one kind of BPE.
 
     begins, inside: what encodes the beginning of a text, and text after other text. opens: where a space is put before
-    text: nowhere, where all of it begins, or after each special token too. bytes_of: what a token stands for, by its
-    name; raises KeyError for a name that spells nothing.
+    text: nowhere, where all of it begins, or after each added token too, special or not. bytes_of: what a token stands
+    for, by its name; raises KeyError for a name that spells nothing.
     """
 
     kind: Literal["byte-level", "sentencepiece"]
@@ -66,6 +66,11 @@ def _sentencepiece(bpe: BpeTokenizer) -> Spelling:
         if expected is None or any(step.get(key) != value for key, value in expected.items()):
             raise UserError(f"the tokenizer's decoder has the step {json.dumps(step)!s:.80}; only {KINDS}.")
     special = {token["content"] for token in definition["added_tokens"] if token["special"]}
+    if definition["model"]["ignore_merges"] and not special.isdisjoint(vocabulary):
+        raise UserError(
+            "the tokenizer takes a text that is a token's name for that token (ignore_merges): refused, for "
+            "such a text could forge a turn."
+        )
     merges = definition["model"]["merges"]
     honest = [pair for pair in merges if "".join(pair) not in special]  # others would let a text forge a turn
     definition["model"]["merges"] = honest

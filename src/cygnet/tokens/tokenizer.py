@@ -13,7 +13,7 @@ from cygnet.errors import UserError
 from cygnet.files import write_json
 from cygnet.tokens.chat import CHAT_TEMPLATE
 from cygnet.tokens.conventions import Conventions, read_conventions
-from cygnet.tokens.spelling import KINDS, spelling_of
+from cygnet.tokens.spelling import KINDS, SPACE, spelling_of
 
 BOS, END, PAD = "<|bos|>", "<|end|>", "<|pad|>"
 SYSTEM, USER, ASSISTANT, TOOL, PYTHON = "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|python|>"
@@ -119,8 +119,10 @@ class Tokenizer:
         return [list(item.ids) for item in self.spelling.begins.encode_batch(list(texts), add_special_tokens=False)]
 
     def encode_bytes(self, data: bytes) -> list[int]:
-        """Token ids of any bytes: valid UTF-8 as text, each other byte as its own token."""
+        """Token ids that stand for exactly these bytes: valid UTF-8 as text, each other byte as its own token."""
         text = data.decode("utf-8", errors="surrogateescape")
+        if self.spelling.kind == "sentencepiece":  # as text it would come back as a space
+            text = text.replace(SPACE, SPACE.encode().decode("ascii", errors="surrogateescape"))
         ids: list[int] = []
         run: list[str] = []
         for character in text:
@@ -169,7 +171,7 @@ class Tokenizer:
         for i in ids:
             piece = self._bytes[i] if i < self.vocab_size else b""
             yield piece.removeprefix(b" ") if spaced else piece
-            spaced = begins and self.spelling.opens == "each" and i in self.special_ids
+            spaced = begins and self.spelling.opens == "each" and i in self._added
 
     def _bytes_of(self, token_id: int) -> bytes:
         token = self._bpe.id_to_token(token_id)
