@@ -252,6 +252,22 @@ def test_text_around_tokens_that_are_found_in_it_comes_back(build: Build, form: 
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+def test_steps_may_be_sequences_of_sequences(build: Build, ours: dict[str, Tokenizer]) -> None:
+    bpe = build("prepend")
+    bpe.normalizer = normalizers.Sequence([bpe.normalizer])
+    bpe.decoder = decoders.Sequence([bpe.decoder])
+    tokenizer = Tokenizer(bpe, ours["prepend"].conventions)
+    assert tokenizer.spelling.opens == "each"
+    assert tokenizer.encode("a swan") == ours["prepend"].encode("a swan") != tokenizer.encode("a swan", begins=True)
+
+
+def test_bytes_to_fall_back_on_make_no_sentencepiece_of_a_byte_level_tokenizer(tokenizer: Tokenizer) -> None:
+    bpe = BpeTokenizer.from_str(json.dumps(tokenizer.definition()))
+    bpe.model.byte_fallback = True
+    bpe.decoder = decoders.Sequence([bpe.decoder])
+    assert Tokenizer(bpe).encode("a swän") == tokenizer.encode("a swän")
+
+
 def test_merges_that_lead_to_a_special_token_are_not_followed(folders: dict[str, Path], tmp_path: Path) -> None:
     definition = json.loads((folders["prepend"] / "tokenizer.json").read_text())
     vocabulary = definition["model"]["vocab"]
@@ -371,6 +387,7 @@ def test_without_its_libraries_it_is_said_what_helps(
     [
         (lambda bpe: setattr(bpe, "decoder", decoders.WordPiece()), "the tokenizer's decoder has the step"),
         (lambda bpe: setattr(bpe, "decoder", decoders.Metaspace(replacement="_")), "decoder has the step"),
+        (lambda bpe: setattr(bpe, "pre_tokenizer", pre_tokenizers.Metaspace("_")), "writes '_' for a space; only byte"),
         (lambda bpe: setattr(bpe.model, "ignore_merges", True), "ignore_merges.: refused, for such a text could forge"),
         (lambda bpe: setattr(bpe.model, "byte_fallback", False), "has the token '▁.*'; only byte-level BPE, and Sen"),
         (lambda bpe: setattr(bpe, "model", models.BPE({"▁": 0}, [], byte_fallback=True)), "lacks the token '<0x00>'"),

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tokenizers import Tokenizer as BpeTokenizer
-from tokenizers import decoders
 
 from cygnet.errors import UserError
 
@@ -51,17 +50,18 @@ class Spelling:
 def spelling_of(bpe: BpeTokenizer) -> Spelling:
     """How the tokens of a BPE are to be read. Raises UserError for another kind than the two above."""
     bpe.encode_special_tokens = True  # "<|end|>" inside text is text
-    if bpe.model.byte_fallback and not isinstance(bpe.decoder, decoders.ByteLevel):
-        return _sentencepiece(bpe)
+    if bpe.model.byte_fallback:
+        definition: dict[str, Any] = json.loads(bpe.to_str())
+        if all(step["type"] != "ByteLevel" for step in _steps(definition["decoder"])):
+            return _sentencepiece(bpe, definition)
     return Spelling("byte-level", bpe, bpe, "never", _in_alphabet)
 
 
-def _sentencepiece(bpe: BpeTokenizer) -> Spelling:
-    definition: dict[str, Any] = json.loads(bpe.to_str())
+def _sentencepiece(bpe: BpeTokenizer, definition: dict[str, Any]) -> Spelling:
     vocabulary = definition["model"]["vocab"]
     if lacking := [token for token in (SPACE, *BYTES) if token not in vocabulary]:
         raise UserError(f"the tokenizer lacks the token {lacking[0]!r}, without which some text would be lost.")
-    for step in _steps(definition, "decoder"):
+    for step in _steps(definition["decoder"]):
         expected = _DECODERS.get(step["type"])
         if expected is None or any(step.get(key) != value for key, value in expected.items()):
             raise UserError(f"the tokenizer's decoder has the step {json.dumps(step)!s:.80}; only {KINDS}.")
@@ -82,29 +82,32 @@ def _sentencepiece(bpe: BpeTokenizer) -> Spelling:
 def _remove_space(definition: dict[str, Any]) -> Opens:
     """Take out what puts a space before texts, and tell where it did."""
     opens: Opens = "never"
-    normalizers = _steps(definition, "normalizer")
+    normalizers = _steps(definition["normalizer"])
     kept = [step for step in normalizers if step["type"] != "Prepend" or step["prepend"] != SPACE]
     if len(kept) < len(normalizers):
         opens = "each"
         definition["normalizer"] = {"type": "Sequence", "normalizers": kept}
-    for step in _steps(definition, "pre_tokenizer"):
+    for step in _steps(definition["pre_tokenizer"]):
         if step["type"] == "Metaspace":
+            if step["replacement"] != SPACE:
+                raise UserError(f"the tokenizer writes {step['replacement']!r} for a space; only {KINDS}.")
             opens = opens if opens == "each" else _SCHEMES[step["prepend_scheme"]]
             step["prepend_scheme"] = "never"
     return opens
 
 
-def _steps(definition: dict[str, Any], part: str) -> list[dict[str, Any]]:
-    """The steps of a part of tokenizer.json, which may be one, a sequence or none."""
-    step = definition[part]
-    if step is None:
-        return []
-    several: list[dict[str, Any]] = step[_LISTS[part]] if step["type"] == "Sequence" else [step]
-    return several
+def _steps(part: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The steps of a part of tokenizer.json, which may be one, sequences of them or none."""
+    if part is None or part["type"] != "Sequence":
+        return [part] if part else []
+    return [
+        step
+        for inner in part.get("normalizers") or part.get("pretokenizers") or part.get("decoders") or []
+        for step in _steps(inner)
+    ]
 
 
 _SCHEMES: dict[str, Opens] = {"always": "each", "first": "first", "never": "never"}
-_LISTS = {"normalizer": "normalizers", "pre_tokenizer": "pretokenizers", "decoder": "decoders"}
 
 
 def _built(definition: dict[str, Any]) -> BpeTokenizer:
