@@ -65,7 +65,10 @@ def main() -> None:
             write_jsonl(results, found)
     found = [line for line in found if line["seed"] == arguments.seed]
     show(found)
-    law = frontier([line for line in found if line["rate"] == 1.0])
+    usual = [line for line in found if line["rate"] == 1.0]
+    if len(usual) < 2:
+        return  # no line goes through one point
+    law = frontier(usual)
     print(f"\nbits per byte = {law[0]:.3f} x (FLOPs / 1e13)^-{law[1]:.4f} through the best of each compute")
     write_plot(found, law, arguments.out / "depths.svg")
 

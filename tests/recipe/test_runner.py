@@ -11,6 +11,7 @@ import pytest
 
 from cygnet.errors import ToldError, UserError
 from cygnet.files import sha256_of, write_aside, write_json
+from cygnet.recipe.attempt import metrics_file
 from cygnet.recipe.code import code_version
 from cygnet.recipe.lineage import Lineage
 from cygnet.recipe.runner import run_steps
@@ -260,6 +261,24 @@ def test_another_attempt_than_the_finished_step_keeps_what_it_has_done(kitchen: 
     assert (kitchen.folder / "checkpoints/shout/step_7").exists()
     kitchen.marks = "."  # now it is finished, and its checkpoints led to what is there
     assert kitchen.run() == ["shout"]
+
+
+def test_the_metrics_of_a_finished_step_outlive_another_attempt(kitchen: Kitchen) -> None:
+    def metrics() -> str:
+        return metrics_file(kitchen.folder, "shout").read_text()
+
+    kitchen.run()
+    (kitchen.folder / "metrics/shout.jsonl").write_text("finished\n")
+    for kitchen.marks in ("?", "."):  # one attempt is given up for another
+        interrupt(kitchen, 7, restart=True)
+        assert metrics() == "finished\n"
+    kitchen.marks = "!"
+    assert kitchen.run() == []
+    assert metrics() == "finished\n"
+    kitchen.marks = "."
+    assert kitchen.run() == ["shout"]
+    assert metrics() == "{}\n{}\n"
+    assert [file.name for file in (kitchen.folder / "metrics").iterdir()] == ["shout.jsonl"]
 
 
 def test_an_unfinished_step_without_checkpoints_begins_again(kitchen: Kitchen) -> None:

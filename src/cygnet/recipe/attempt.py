@@ -26,7 +26,7 @@ class Left:
     @classmethod
     def of(cls, step: str, folder: Path) -> "Left":
         """By the step of the run in `folder`."""
-        checkpoints, metrics = folder / "checkpoints" / step, folder / "metrics" / f"{step}.jsonl"
+        checkpoints, metrics = folder / "checkpoints" / step, _metrics(folder, step)
         key = checkpoints / "key.json"
         found = read_json(key) if key.exists() else {}
         whole = isinstance(found, dict) and isinstance(found.get("ingredients"), dict) and "manner" in found
@@ -70,9 +70,11 @@ class Left:
             "it had done, or choose another --out."
         )
 
-    def remove(self) -> None:
-        """Remove all of it."""
+    def remove(self, finished: bool) -> None:
+        """Remove all of it, but the metrics of a step that was `finished` only when it is finished anew."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+        if finished and self.metrics.exists() and not _finished(self.metrics).exists():
+            self.metrics.rename(_finished(self.metrics))
         self.metrics.unlink(missing_ok=True)
 
 
@@ -111,7 +113,7 @@ class Attempt:
                 if not restart:
                     raise left.refusal(changed)
                 print(_begins_again(left, changed), flush=True)
-            left.remove()
+            left.remove(finished=left.step in lineage.records)
         elif left.updates:
             if restart:
                 print(f"{left.step} goes on: nothing that it is made of has changed.", flush=True)
@@ -128,7 +130,24 @@ class Attempt:
         """Seconds that all attempts took together. A step that left no checkpoints leaves no folder for them."""
         if [path.name for path in self.checkpoints.iterdir()] == ["key.json"]:
             shutil.rmtree(self.checkpoints)
+        _finished(self.metrics).unlink(missing_ok=True)
         return self.earlier + time.time() - self.started
+
+
+def metrics_file(folder: Path, step: str) -> Path:
+    """Where the metrics are of the step as it was finished last; if it never was, of the attempt under way."""
+    metrics = _metrics(folder, step)
+    finished = _finished(metrics)
+    return finished if finished.exists() else metrics
+
+
+def _metrics(folder: Path, step: str) -> Path:
+    return folder / "metrics" / f"{step}.jsonl"
+
+
+def _finished(metrics: Path) -> Path:
+    """Where they wait while another attempt is under way."""
+    return metrics.with_suffix(".finished.jsonl")
 
 
 def _begins_again(left: Left, changed: str) -> str:

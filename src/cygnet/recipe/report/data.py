@@ -9,6 +9,7 @@ from typing import Any
 
 from cygnet.errors import UserError
 from cygnet.files import read_json, read_jsonl
+from cygnet.recipe.attempt import metrics_file
 from cygnet.tokens.tokenizer import Tokenizer
 
 Event = dict[str, Any]
@@ -58,7 +59,7 @@ def gather(run: Path) -> RunData:
         corpus=_json(run / "corpus/stats.json"),
         tokens=_json(run / "tokens/index.json"),
         tokenizer=Tokenizer.load(run / "tokenizer") if (run / "tokenizer").is_dir() else None,
-        events={stage: _events(run / f"metrics/{stage}.jsonl") for stage in TRAINED},
+        events={stage: _events(metrics_file(run, stage)) for stage in TRAINED},
         comparisons=_rows(run / "comparisons/heldout.jsonl"),
         ladder=_json(run / "arena/ladder.json"),
         stage_samples=_rows(run / "arena/stages.jsonl"),
