@@ -13,6 +13,8 @@ from cygnet.recipe.runner import run_steps
 from cygnet.recipe.schema import Recipe
 from cygnet.training.world import joined
 
+_OURS = (".lock", ".seen-")  # what a run that was killed at once leaves in a new folder
+
 
 def run_recipe(recipe: Recipe, folder: Path, progress: bool = True, restart: bool = False) -> Lineage:
     """Carry out `recipe` in `folder`, or what is left of it to do, and return what everything was made of.
@@ -52,7 +54,7 @@ def _refuse_foreign(folder: Path, recipe: Recipe) -> None:
                 f"{folder} holds a run of the recipe {name!r}, not of {recipe.name!r}. "
                 f"Choose another --out, for example --out {folder.with_name(recipe.name)}."
             )
-    elif folder.is_file() or (folder.is_dir() and any(path.name != ".lock" for path in folder.iterdir())):
+    elif folder.is_file() or (folder.is_dir() and not all(path.name.startswith(_OURS) for path in folder.iterdir())):
         raise UserError(f"{folder} holds files but no run (there is no recipe.json in it). Choose another --out.")
 
 
