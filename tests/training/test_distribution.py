@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reading import PLAN, Reading, Together, events, numbers, same, trained, work_in
+from small_stage import PLAN, Reading, Together, events, numbers, same, trained, work_in
 from torch.optim import SGD
 
 from cygnet.errors import UserError

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reading import Reading, Together, events, same, trained, work_in
+from small_stage import Reading, Together, events, same, trained, work_in
 from torch import Tensor
 
 from cygnet.errors import UserError
