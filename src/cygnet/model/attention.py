@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _MOST_PLACES = 2048  # of a row; beyond, the scores of all heads would take more memory than the time is worth
-_BLOCK = 128  # queries whose scores are found together; of 64, 128 and 256, the fastest at 256 places
+BLOCK = 128  # queries whose scores are found together; of 64, 128 and 256, the fastest at 256 places
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
@@ -28,13 +28,13 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
             queries, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped > 1
         )
     queries = queries * queries.shape[-1] ** -0.5
-    blocks = [_mix(queries, keys, values, mask, start) for start in range(0, queries.shape[2], _BLOCK)]
+    blocks = [_mix(queries, keys, values, mask, start) for start in range(0, queries.shape[2], BLOCK)]
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
 
 
 def _mix(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, start: int) -> Tensor:
     """What the block of queries from `start` mixes. None looks past itself, so of the keys it takes those so far."""
-    end = start + _BLOCK
+    end = start + BLOCK
     scores = queries[:, :, start:end] @ keys[:, :, :end].mT + mask[:, :, start:end, :end]
     return scores.softmax(dim=-1) @ values[:, :, :end]
 

@@ -11,7 +11,7 @@ from cygnet.training.distribution import full, shard_like
 from cygnet.training.world import World
 
 # Quintic Newton–Schulz coefficients of Jordan et al. 2024, https://kellerjordan.github.io/posts/muon
-_NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(Optimizer):
@@ -73,7 +73,7 @@ def _orthogonalize_together(stack: Tensor, world: World) -> Tensor:
 
 def orthogonalize(stack: Tensor, steps: int = 5) -> Tensor:
     """[N, rows, columns] → nearest matrices with all singular values about 1, by Newton–Schulz in bfloat16."""
-    a, b, c = _NEWTON_SCHULZ
+    a, b, c = NEWTON_SCHULZ
     x: Tensor = stack.bfloat16()
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
