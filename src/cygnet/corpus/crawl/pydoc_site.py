@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -96,9 +96,10 @@ def crawl_pydoc(out: Path, notes: Mapping[str, Any] | None = None) -> int:
 
 def _port(begun: Path, notes: Mapping[str, Any]) -> int:
     """Where the crawl in this folder can be gone on with. 0, which is any, where it can't be: it is removed then."""
-    said = read_json(begun / _BEGUN) if (begun / _BEGUN).is_file() else {}
-    if said.get("notes") == dict(notes) and _is_free(said["port"]):
-        return int(said["port"])
+    with suppress(UserError, KeyError, TypeError, OverflowError):  # what is no note of ours is not gone on with
+        said = read_json(begun / _BEGUN)
+        if said["notes"] == dict(notes) and _is_free(said["port"]):
+            return int(said["port"])
     shutil.rmtree(begun, ignore_errors=True)
     return 0
 
