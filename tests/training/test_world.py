@@ -135,6 +135,29 @@ def test_a_world_tells_of_the_first_processs_error_by_itself(together: Callable[
         assert str(other) == "the first process could not go on; it says why." or "lost the others" in str(other)
 
 
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, UserError])
+def test_the_first_process_goes_when_the_others_have_read_what_it_told(
+    together: Callable[..., list[Any]], error: type[BaseException] | None
+) -> None:
+    """It may keep the store in which they read, and they may be slow."""
+
+    def job(world: World) -> Any:
+        if not world.first:
+            store = torch.distributed.PrefixStore
+            wait = store.wait
+            store.wait = lambda *given: (wait(*given), time.sleep(0.5))
+        elif error:
+            raise error("first")
+        return world.tell("told")
+
+    first, *others = together(3, job)
+    if error is None:
+        assert [first, *others] == ["told"] * 3
+    else:
+        assert type(first) is error
+        assert [type(found) for found in others] == [ToldError if error is UserError else error] * 2
+
+
 def test_the_first_process_hears_from_all(together: Callable[..., list[Any]]) -> None:
     def job(world: World) -> list[Any]:
         return [world.hear({"rank": world.rank}), world.tell("so"), world.hear(None)]

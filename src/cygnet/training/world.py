@@ -24,8 +24,8 @@ _PATIENCE = timedelta(minutes=30)  # with a process that doesn't answer: one tha
 _FAREWELL = timedelta(seconds=10)  # with those that should have ended what was begun together
 _FOREVER = timedelta(days=365)  # a step that one process does alone takes as long as it takes
 
-# What the libraries underneath say when another process is gone; they have no exception of their own for all of it.
-_LOST = ("connection", "socket", "timed out", "timeout", "broken pipe", "nccl", "gloo", "store")
+# What gloo says when another process is gone; it has no exception of its own for that, as NCCL and the store have.
+_LOST = ("gloo", "connection closed", "connection reset")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,12 @@ class World:
         if self.size > 1 and self.first:
             self._store.set(f"told/{next(self._told)}", json.dumps({"failed": type(error).__name__}))
 
+    def part(self) -> None:
+        """Go. The first process, which may keep the store that all of them read, goes when the others have gone."""
+        self._store.set(f"parted/{self.rank}", "")
+        if self.first:
+            self._store.wait([f"parted/{rank}" for rank in range(self.size)], _FAREWELL)
+
 
 def launched() -> int:
     """How many processes were started together, by what the environment says.
@@ -136,6 +142,7 @@ def joined(device: str = "cpu", patience: timedelta = _PATIENCE) -> Iterator[Wor
 
     if device == "cuda":
         device = _gpu(local_rank)
+    world = None
     try:
         store, _, _ = next(rendezvous("env://", rank, size, timeout=patience))
         torch.distributed.init_process_group(
@@ -151,6 +158,7 @@ def joined(device: str = "cpu", patience: timedelta = _PATIENCE) -> Iterator[Wor
     except RuntimeError as error:
         if not _is_loss(error):
             raise
+        world = None  # there is nobody to wait for
         raise UserError(
             f"process {rank} of {size} lost the others: one of them ended, or did not answer for "
             f"{patience.total_seconds() / 60:.0f} minutes ({_first_line(error)}). Start all of them again: "
@@ -159,6 +167,9 @@ def joined(device: str = "cpu", patience: timedelta = _PATIENCE) -> Iterator[Wor
     finally:
         if torch.distributed.is_initialized():
             _leave()
+        if world is not None:
+            with suppress(RuntimeError):
+                world.part()
 
 
 def _leave() -> None:
