@@ -17,7 +17,7 @@ from cygnet.generation import Engine, Sampling
 from cygnet.model.transformer import Transformer
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.checkpoint import latest_checkpoint
-from cygnet.training.distribution import agreeing, gathered, shard_like, spread, usable_by_all, whole_model
+from cygnet.training.distribution import agreeing, gathered, is_sharded, shard_like, spread, usable_by_all, whole_model
 from cygnet.training.loop import fit, update
 from cygnet.training.optimizers import adamw, muon_and_adamw
 from cygnet.training.world import World
@@ -52,6 +52,18 @@ def test_the_gradient_is_that_of_one_process(together: Together, build, size: in
     for found, said in together(size, lambda world: gradient(world, build, **settings)):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
         assert said == pytest.approx(alone)
+
+
+def test_a_model_is_never_whole_on_the_device_that_gets_a_shard(together: Together, build) -> None:
+    """FSDP moves layer by layer what is not there yet, so a model may be larger than one GPU."""
+
+    def job(world: World) -> bool:
+        model = build(depth=1)
+        model.to = lambda device: pytest.fail("moved whole")
+        spread(model, work_in(Path("unused"), world, sharding="full"))
+        return all(map(is_sharded, model.parameters()))
+
+    assert together(2, job) == [True, True]
 
 
 @pytest.mark.parametrize("settings", [{"rows_at_once": 1}, {"rows_at_once": 3}, {"recompute": True}])

@@ -23,20 +23,20 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 def spread(model: nn.Module, work: Work) -> None:
-    """Move `model` to this process's device and shard it, layer by layer, if `work` says so. Before its optimizers!"""
-    model.to(work.world.device)
+    """Move `model` to this process's device, or its shard, layer by layer, if `work` says so. Before its optimizers!"""
     layers = [layer for module in model.modules() if isinstance(module, nn.ModuleList) for layer in module]
     if work.recompute:
         for layer in layers:
             layer.forward = partial(_recomputed, layer.forward)
     if work.sharding == "none" or work.world.size == 1:
+        model.to(work.world.device)
         return
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
     mesh = init_device_mesh(torch.device(work.world.device).type, (work.world.size,))
     for module in [*layers, model]:
-        fully_shard(module, mesh=mesh)
+        fully_shard(module, mesh=mesh)  # moves one layer at a time: of the whole model a device may have no room
     # nothing here changes an output in place, which is what it warns of
     warnings.filterwarnings("ignore", message=r"FSDP2-wrapped module .* returned a view tensor")
     if hasattr(model, "features"):  # language models are entered there, not through `forward`
