@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from cygnet.training import optimizers
 from cygnet.training.optimizers import Muon, muon_and_adamw, orthogonalize
 from cygnet.training.rates import scaled_lr
 
@@ -24,9 +25,9 @@ def parameters(count: int, *shape: int) -> list[nn.Parameter]:
     return [nn.Parameter(random(*shape, seed=seed)) for seed in range(count)]
 
 
-def steps(parameter_lists: list[list[nn.Parameter]], optimizers: list[Muon], count: int = 3) -> None:
+def steps(parameter_lists: list[list[nn.Parameter]], muons: list[Muon], count: int = 3) -> None:
     for step in range(count):
-        for optimizer, group in zip(optimizers, parameter_lists, strict=True):
+        for optimizer, group in zip(muons, parameter_lists, strict=True):
             for parameter in group:
                 parameter.grad = random(*parameter.shape, seed=step) + parameter.detach()
             optimizer.step()
@@ -60,6 +61,16 @@ def test_matrices_in_a_batch_move_as_each_would_alone(shape: tuple[int, int]) ->
         steps([[parameter]], [Muon([parameter], lr=0.1)])
     for one, other in zip(together, apart, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=2e-3)
+
+
+def test_large_matrices_are_stacked_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    stacks: list[int] = []
+    original = optimizers.orthogonalize
+    monkeypatch.setattr(optimizers, "orthogonalize", lambda stack: stacks.append(len(stack)) or original(stack))
+    for bound in (1 << 26, 2 * 8 * 8, 1):
+        monkeypatch.setattr(optimizers, "_STACKED", bound)
+        steps([found := parameters(5, 8, 8)], [Muon(found, lr=0.1)], count=1)
+    assert stacks == [5, 2, 2, 1, 1, 1, 1, 1, 1]
 
 
 def test_a_step_is_as_long_in_every_direction_and_longer_in_tall_matrices() -> None:

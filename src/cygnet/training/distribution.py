@@ -75,26 +75,28 @@ def full(tensor: Tensor) -> Tensor:
     return torch.as_tensor(tensor.full_tensor()) if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
 
 
-def shard_like(whole: Tensor, other: Tensor) -> Tensor:
-    """`whole`, which every process has, sharded as `other` is, if it is."""
-    if not is_sharded(other):
-        return whole
-    from torch.distributed.tensor import DTensor, distribute_tensor
-
-    assert isinstance(other, DTensor)
-    whole = whole.to(other.device)
-    return distribute_tensor(whole, other.device_mesh, other.placements, src_data_rank=None)
+def local(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor: its rows of a sharded one."""
+    return torch.as_tensor(tensor.to_local()) if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
 
 
-def own_rows(tensor: Tensor) -> range:
-    """Which rows of a sharded tensor this process holds: torch deals them out as `torch.chunk` does."""
+def all_rows(tensor: Tensor) -> list[range]:
+    """Which rows of a sharded tensor each process holds: torch deals them out as `torch.chunk` does."""
     from torch.distributed.tensor import DTensor, Shard
 
     assert isinstance(tensor, DTensor)
     assert tensor.placements == (Shard(0),)
-    each = -(-len(tensor) // tensor.device_mesh.size())
-    start = min(len(tensor), tensor.device_mesh.get_local_rank() * each)
-    return range(start, min(len(tensor), start + each))
+    count, size = len(tensor), tensor.device_mesh.size()
+    each = -(-count // size)
+    return [range(min(count, rank * each), min(count, (rank + 1) * each)) for rank in range(size)]
+
+
+def own_rows(tensor: Tensor) -> range:
+    """Which of them this process holds."""
+    from torch.distributed.tensor import DTensor
+
+    assert isinstance(tensor, DTensor)
+    return all_rows(tensor)[tensor.device_mesh.get_local_rank()]
 
 
 @contextmanager
