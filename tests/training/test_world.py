@@ -135,6 +135,26 @@ def test_a_world_tells_of_the_first_processs_error_by_itself(together: Callable[
         assert str(other) == "the first process could not go on; it says why." or "lost the others" in str(other)
 
 
+@pytest.mark.parametrize(("error", "kind"), [(KeyboardInterrupt, KeyboardInterrupt), (UserError, ToldError)])
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_who_loses_the_first_process_learns_that_it_failed(
+    together: Callable[..., list[Any]], error: type[BaseException], kind: type[BaseException], ahead: int
+) -> None:
+    """While they compute with it, and had yet to hear some things: else they would end before it has said why."""
+
+    def job(world: World) -> None:
+        world.sums([1.0])
+        if world.first:
+            for _ in range(ahead):
+                world.tell("something")
+            raise error("first")
+        world.sums([1.0])
+
+    first, *others = together(3, job)
+    assert type(first) is error
+    assert [type(found) for found in others] == [kind] * 2
+
+
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt, UserError])
 def test_the_first_process_goes_when_the_others_have_read_what_it_told(
     together: Callable[..., list[Any]], error: type[BaseException] | None

@@ -38,7 +38,7 @@ from cygnet.training.world import launched_as
 _USER_ERROR = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 _BROKEN_PIPE = 141
-_GRACE = 10.0  # seconds that the first process may take to say why it ends
+_GRACE = 30.0  # seconds that the first process may take to say why it ends; of leaving the others alone it takes 10
 
 _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
     run: ("[RECIPE] [KEY=VALUE ...] [--out FOLDER]", "cygnet run pocket seed=2 --out runs/second"),

@@ -22,6 +22,7 @@ _NEEDED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 
 _PATIENCE = timedelta(minutes=30)  # with a process that doesn't answer: one that evaluates takes its time
 _FAREWELL = timedelta(seconds=10)  # with those that should have ended what was begun together
+_READING = timedelta(minutes=1)  # for those that may still read what they were told, on a busy machine
 _FOREVER = timedelta(days=365)  # a step that one process does alone takes as long as it takes
 
 # What gloo says when another process is gone; it has no exception of its own for that, as NCCL and the store have.
@@ -70,6 +71,14 @@ class World:
             self._store.set(key, json.dumps({"value": value}))
             return value
         self._store.wait([key], _FOREVER)
+        return self._read(key)
+
+    def heed(self) -> None:
+        """Raise as `tell` does if an error ended the first process, as far as that is known now."""
+        while not self.first and self._store.check([key := f"told/{next(self._told)}"]):
+            self._read(key)
+
+    def _read(self, key: str) -> Any:
         message = json.loads(self._store.get(key))
         if message.get("failed") == "KeyboardInterrupt":
             raise KeyboardInterrupt
@@ -98,7 +107,7 @@ class World:
         """Go. The first process, which may keep the store that all of them read, goes when the others have gone."""
         self._store.set(f"parted/{self.rank}", "")
         if self.first:
-            self._store.wait([f"parted/{rank}" for rank in range(self.size)], _FAREWELL)
+            self._store.wait([f"parted/{rank}" for rank in range(self.size)], _READING)
 
 
 def launched() -> int:
@@ -158,6 +167,9 @@ def joined(device: str = "cpu", patience: timedelta = _PATIENCE) -> Iterator[Wor
     except RuntimeError as error:
         if not _is_loss(error):
             raise
+        if world is not None:
+            with suppress(RuntimeError):
+                world.heed()  # the first may have gone for a reason of its own, which it gets to say
         world = None  # there is nobody to wait for
         raise UserError(
             f"process {rank} of {size} lost the others: one of them ended, or did not answer for "
