@@ -106,7 +106,8 @@ def _get(place: SplitResult, access: Access) -> str | _Redirect:
         with _connected(place, access, late) as connection:
             found = _ask(connection, place, access)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        why = f"it took longer than {access.seconds:g} s" if late.is_set() else f"{error}" or type(error).__name__
+        slow = late.is_set() or isinstance(error, TimeoutError)  # the alarm, or the socket's own limit, if it was first
+        why = f"it took longer than {access.seconds:g} s" if slow else f"{error}" or type(error).__name__
         raise UserError(f"{place.geturl()} could not be read: {why}.") from error
     if late.is_set():  # what came is only a part
         raise UserError(f"{place.geturl()} could not be read: it took longer than {access.seconds:g} s.")
