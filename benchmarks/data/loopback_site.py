@@ -17,9 +17,9 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "text/html; charset=utf-8"})
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
-    """One request: when it came and when it was answered (monotonic seconds), and what it said."""
+    """One request: when it came and, later, when it had been answered (monotonic seconds), and what it said."""
 
     began: float
     ended: float
@@ -62,13 +62,14 @@ class Site:
             def do_GET(self) -> None:
                 began = time.monotonic()
                 answer = site._answer(self.path, self.headers)
+                asked = Asked(began, began, self.path, answer.status, dict(self.headers))
+                site.log.append(asked)  # before anybody can have the answer, and look whether it is here
                 try:
                     self._send(answer)
                 except OSError:
                     self.close_connection = True
                 finally:
-                    asked = Asked(began, time.monotonic(), self.path, answer.status, dict(self.headers))
-                    site.log.append(asked)
+                    asked.ended = time.monotonic()
 
             def _send(self, answer: Answer) -> None:
                 self.send_response(answer.status)

@@ -47,7 +47,7 @@ def started(site: Any, out: Path) -> subprocess.Popen[str]:
 
 
 def until_asked(site: Any, number: int) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while len(site.log) < number and time.monotonic() < end:
         time.sleep(0.005)
 
@@ -57,7 +57,7 @@ def test_ctrl_c_ends_what_is_under_way_and_says_how_to_go_on(site: Any, tmp_path
     with started(site, out) as process:
         until_asked(site, 10)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=600)
     assert process.returncode == 130
     assert said.rstrip().endswith(
         f"To go on where it stopped: cygnet crawl {site.url} --allow-private --delay 0.02 --out {out}"
@@ -66,7 +66,7 @@ def test_ctrl_c_ends_what_is_under_way_and_says_how_to_go_on(site: Any, tmp_path
     assert report["ended_by"] == "interrupted"
     assert report["pages"] == len(site.log) - 1
     with started(site, out) as process:
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=600)
     assert process.returncode == 0
     assert f"{PAGES} pages in 1 WARC file" in printed
     assert len(site.log) == PAGES + 1
@@ -79,7 +79,7 @@ def test_a_killed_crawl_goes_on_and_asks_for_no_stored_page_again(site: Any, tmp
             until_asked(site, number)
             os.kill(process.pid, signal.SIGKILL)
     with started(site, out) as process:
-        printed, said = process.communicate(timeout=60)
+        printed, said = process.communicate(timeout=600)
     assert process.returncode == 0, said
     assert f"{PAGES} pages in 1 WARC file" in printed
     assert json.loads((out / "crawl.json").read_text())["outcomes"] == {"stored": PAGES}

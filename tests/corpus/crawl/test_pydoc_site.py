@@ -14,7 +14,7 @@ def test_the_server_ends_with_its_input_whatever_it_has_imported() -> None:
         try:
             url = _address(server, log)
             assert httpx.get(f"{url}threading.html", timeout=60).status_code == 200  # which imports it anew
-            server.communicate(timeout=30)
+            server.communicate(timeout=600)
             assert server.returncode == 0
         finally:
             server.kill()
