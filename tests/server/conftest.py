@@ -47,6 +47,7 @@ class Scripted(LanguageModel):
         self.go, self.began, self.closed = threading.Event(), threading.Event(), threading.Event()
         self.go.set()
         self.batches: list[list[Prompt]] = []
+        self.wrote = 0
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | Sequence[Sampling] = _DEFAULT, n: int = 1
@@ -66,6 +67,7 @@ class Scripted(LanguageModel):
         try:
             for number, word in enumerate(self.said.split(" ")):
                 self.began.set()
+                self.wrote += 1
                 yield f"{' ' * bool(number)}{word}"
                 self.go.wait()
         finally:
