@@ -11,18 +11,19 @@ from cygnet.recipe.load import load_recipe
 from cygnet.recipe.run import run_recipe
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from cygnet.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
 def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True) as holder:
+    command = [sys.executable, "-c", HOLDER, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         message = rf"another cygnet \(process {holder.pid}\) is at work in .*run\. Wait until"

@@ -17,6 +17,10 @@ def task(tmp_path: Path) -> Path:
     return tmp_path / "counting.toml"
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # as many ask at once
+
+
 @pytest.fixture(params=[False])
 def address(request: pytest.FixtureRequest) -> str:
     """A loopback endpoint that always says 7; or, where the parameter says so, what follows."""
@@ -35,7 +39,7 @@ def address(request: pytest.FixtureRequest) -> str:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/v1#seven"
     server.shutdown()

@@ -155,6 +155,10 @@ def watch() -> Quiet:
     return Quiet()
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # as many ask at once
+
+
 @pytest.fixture
 def endpoint() -> Iterator[Callable[[Adder], str]]:
     """Serves an adder on loopback; gives the address."""
@@ -184,7 +188,7 @@ def endpoint() -> Iterator[Callable[[Adder], str]]:
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = Server(("127.0.0.1", 0), Handler)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}/v1#adder"

@@ -23,7 +23,7 @@ def test_what_was_answered_beside_a_request_that_failed_is_spent(
 
     class Choosy(adder):
         def generate(self, prompts, sampling=None, n=1):
-            together.wait(30)  # all are in flight before one fails
+            together.wait(600)  # all are in flight before one fails
             if "12 + 1" in str(prompts):
                 raise UserError("I don't like the third.")
             return super().generate(prompts, sampling or Sampling(), n)

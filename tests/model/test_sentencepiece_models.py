@@ -268,7 +268,7 @@ STRANGE: list[Any] = [
 ]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_setting_is_taken_or_refused(proto: Any, data: st.DataObject) -> None:
     names = ["model", "tokens", "scores", "token_type", "bos_token_id", "add_bos_token", "add_space_prefix", "pre"]

@@ -275,7 +275,7 @@ def test_a_gguf_file_that_is_right_opens(packed: Packed, cache: Path) -> None:
     assert opens_or_says_why(packed.write(cache / "right.gguf"))
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_setting_of_a_gguf_file_is_taken_or_refused(packed: Packed, cache: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(packed.right)))

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,22 @@ from cygnet.recipe.load import load_recipe
 from cygnet.recipe.run import run_recipe
 
 MODELS = ("base", "sft", "reward", "rl")
+
+KILLED = """
+import os, signal, sys
+from cygnet.cli.main import run_command
+from cygnet.training.checkpoint import CheckpointWriter
+
+stage, *command = sys.argv[1:]
+
+def check(writer):
+    writer.wait()
+    if writer._folder.name == stage and any(writer._folder.glob("step_*")):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+CheckpointWriter.check = check
+run_command(command)
+"""
 
 
 @pytest.fixture
@@ -52,13 +67,11 @@ def test_a_finished_run_imports_no_torch_and_changes_nothing(run: Path, tiny: li
 
 @pytest.mark.parametrize("stage", ["pretrain", "rl"])
 def test_a_killed_run_ends_as_an_uninterrupted_one(run: Path, tiny: list[str], tmp_path: Path, stage: str) -> None:
+    """Killed after an update that follows the stage's first checkpoint."""
     folder = tmp_path / "killed"
-    command = [sys.executable, "-m", "cygnet", "run", *tiny, "--out", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
-        while not list(folder.glob(f"checkpoints/{stage}/step_*")):
-            assert process.poll() is None, "the run ended before it could be killed"
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
+    command = [sys.executable, "-c", KILLED, stage, "run", *tiny, "--out", str(folder)]
+    killed = subprocess.run(command, check=False, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (folder / ("base" if stage == "pretrain" else stage)).exists()
     whose = "" if stage == "pretrain" else " of pretrain"
     refused = rf"{stage} was interrupted after [\d,]+ updates .*this has changed: depth \(1 → 2\){whose}\. Put it back"

@@ -164,7 +164,8 @@ def test_an_unfinished_step_that_has_changed_is_refused_until_the_change_is_put_
     assert kitchen.calls == []
     assert sha256_of(kitchen.folder) == before
     told = str(refused.value)
-    assert re.search(r"^shout was interrupted after 7 updates \(2 min 3\d s\), and since then this has changed: ", told)
+    begins = r"^shout was interrupted after 7 updates \([23] min \d+ s\), and since then this has changed: "
+    assert re.search(begins, told)
     assert 'changed: seed (1 → 2), marks ("!" → "?"). Put it back to go on from there, add --restart to begin' in told
     kitchen.marks = "!"
     assert kitchen.run() == ["shout"]
@@ -327,7 +328,7 @@ def test_seconds_count_interrupted_attempts(kitchen: Kitchen) -> None:
     write_json(key, {**json.loads(key.read_text()), "started": time.time() - 50, "earlier": 100.0})
     kitchen.fail = False
     kitchen.run()
-    assert 149 < Lineage(kitchen.folder, "kitchen").records["shout"].seconds < 160
+    assert 149 < Lineage(kitchen.folder, "kitchen").records["shout"].seconds < 200
     assert Lineage(kitchen.folder, "kitchen").seconds > 149
 
 

@@ -133,7 +133,7 @@ def test_an_error_of_the_model_reaches_the_caller(scripted, local: bool) -> None
 
 
 def test_programs_on_an_endpoint_run_in_parallel_threads_and_do_not_wait_for_each_other(scripted) -> None:
-    meeting = threading.Barrier(4, timeout=60)
+    meeting = threading.Barrier(4, timeout=600)
 
     def script(prompt: str, seed: int) -> str:
         meeting.wait()  # passes only when four programs are in the model at once

@@ -160,7 +160,7 @@ def test_what_is_written_is_the_state_as_it_was_when_saved(tmp_path: Path, monke
     original = checkpoint.save_file
 
     def slow(tensors: dict, path: Path) -> None:
-        assert go.wait(10)
+        assert go.wait(600)
         original(tensors, path)
 
     monkeypatch.setattr(checkpoint, "save_file", slow)

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_a_person_sees_the_last_step(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_the_time_left_is_that_of_the_steps_seen(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     seconds = iter([0.0, 100.0, 110.0])  # slow to begin: the first step came after 100 seconds
-    monkeypatch.setattr("cygnet.training.metrics.time.monotonic", lambda: next(seconds))
+    monkeypatch.setattr("cygnet.training.metrics.time", SimpleNamespace(monotonic=lambda: next(seconds)))
     progress = Progress("pretrain", 100, shown=True)
     progress.update(10, {"loss": 1.0})
     progress.update(20, {"loss": 1.0})

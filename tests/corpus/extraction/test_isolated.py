@@ -14,7 +14,7 @@ GOOD = b"<html><head><title>T</title></head><body><main><p>Good.</p></main></bod
 
 @pytest.fixture
 def extract() -> Iterator[IsolatedExtractor]:
-    with IsolatedExtractor(seconds=0.5) as extractor:
+    with IsolatedExtractor() as extractor:
         yield extractor
 
 
@@ -36,10 +36,11 @@ def test_one_child_reads_page_after_page(extract: IsolatedExtractor) -> None:
     assert process_of(extract) == first
 
 
-def test_a_page_that_hangs_the_parser_is_told_and_the_next_is_read(extract: IsolatedExtractor) -> None:
-    found = extract(b"<div>" * 200_000 + b"x", HTML)
-    assert found == Unreadable("parser_timeout", "more than 0.5 s of CPU time")
-    assert extract(GOOD, HTML) == Page("Good.", "T")
+def test_a_page_that_hangs_the_parser_is_told_and_the_next_is_read() -> None:
+    with IsolatedExtractor(seconds=1.0) as extract:
+        found = extract(b"<div>" * 200_000 + b"x", HTML)
+        assert found == Unreadable("parser_timeout", "more than 1.0 s of CPU time")
+        assert extract(GOOD, HTML) == Page("Good.", "T")
 
 
 def test_a_page_that_crashes_the_parser_is_told_and_the_next_is_read(extract: IsolatedExtractor) -> None:
