@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from torch.optim import SGD, Optimizer
 from cygnet.errors import UserError
 from cygnet.model.transformer import Transformer
 from cygnet.tokens.packing import Rows, collate, pack
-from cygnet.training.checkpoint import latest_checkpoint
+from cygnet.training import loop
+from cygnet.training.checkpoint import CheckpointWriter, latest_checkpoint
 from cygnet.training.loop import Loss, Plan, fit, update
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import muon_and_adamw
@@ -25,6 +27,7 @@ from cygnet.training.schedule import multiplier
 from cygnet.training.work import Work
 
 PLAN = Plan(steps=25, schedule="linear", warmup=3, clip=1.0, checkpoint_every=10, log_every=5)
+ROUNDS = replace(PLAN, steps=24, checkpoint_every=8, log_every=4, round=4)
 
 
 class Texts:
@@ -222,27 +225,64 @@ def test_an_interrupted_run_ends_bit_for_bit_as_an_uninterrupted_one(
     assert second[2].memory == straight[2].memory
 
 
-def test_ctrl_c_finishes_the_line_and_leaves_a_checkpoint(start: Callable[[], Run], work: Work, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("plan", "number", "kept"), [(PLAN, signal.SIGINT, 13), (ROUNDS, signal.SIGTERM, 16)])
+def test_ctrl_c_finishes_the_update_or_the_round_and_leaves_a_checkpoint(
+    start: Callable[[], Run], work: Work, tmp_path: Path, plan: Plan, number: signal.Signals, kept: int
+) -> None:
+    """In the midst of what a line is about; SIGTERM, which clusters send, does the same."""
     straight = start()
-    fit(*straight, PLAN, replace(work, checkpoints=tmp_path / "other", metrics=tmp_path / "other.jsonl"))
-    handler = signal.getsignal(signal.SIGINT)
+    fit(*straight, plan, replace(work, checkpoints=tmp_path / "other", metrics=tmp_path / "other.jsonl"))
+    handler = signal.getsignal(number)
 
     def press(step: int) -> None:
         if step == 12:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     first = start()
     first[2].hook = press
     with pytest.raises(KeyboardInterrupt):
-        fit(*first, PLAN, work)
-    assert signal.getsignal(signal.SIGINT) is handler
+        fit(*first, plan, work)
+    assert signal.getsignal(number) is handler
     found = latest_checkpoint(work.checkpoints)
     assert found is not None
-    assert found[0] == 15
+    assert found[0] == kept
     second = start()
-    fit(*second, PLAN, work)
+    fit(*second, plan, work)
     assert all(map(torch.equal, state(second), state(straight)))
     assert events(work.metrics) == events(tmp_path / "other.jsonl")
+
+
+def test_a_checkpoint_is_written_when_the_last_is_long_ago(
+    start: Callable[[], Run], work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However far apart the plan has them: by the clock, which is put forward here by 400 seconds an update."""
+    now = iter(range(0, 1_000_000, 200))
+    monkeypatch.setattr(loop.Clock, "seconds", property(lambda self: float(next(now))))
+    written: list[int] = []
+    monkeypatch.setattr(CheckpointWriter, "save", lambda self, step, state: written.append(step))
+    fit(*start(), replace(PLAN, checkpoint_every=1000), work)
+    apart = {later - earlier for earlier, later in pairwise([0, *written])}
+    assert len(written) > 5
+    assert max(apart) <= 3
+
+
+def test_the_rate_is_that_of_updates_alone(
+    start: Callable[[], Run], work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An evaluation that takes long doesn't slow down what is said of training. Updates take two seconds here."""
+    model, optimizers, stage = start()
+    seconds = [0.0]
+    monkeypatch.setattr(loop.Clock, "seconds", property(lambda self: seconds[0]))
+
+    def pass_time(more: float) -> None:
+        seconds[0] += more
+
+    stage.hook = lambda step: pass_time(2.0)
+    stage.after = lambda step, metrics: pass_time(100.0)
+    rows = fit(model, optimizers, stage, PLAN, work).history("step")
+    before = [0, *(row["tokens"] for row in rows)]
+    assert [row["tokens_per_second"] for row in rows] == [(b - a) / 10 for a, b in pairwise(before)]
+    assert rows[-1]["seconds"] == 550  # as always, all that passed before the line is in these: 25 updates, 5 looks
 
 
 def test_ctrl_c_at_the_end_loses_nothing(start: Callable[[], Run], work: Work) -> None:
@@ -311,6 +351,24 @@ def test_a_loss_that_is_no_number_is_an_error(start: Callable[[], Run], work: Wo
     assert found is not None
     assert found[0] == 10
     assert all(torch.isfinite(tensor).all() for tensor in found[1]["model"].values())
+
+
+@pytest.mark.parametrize(("step", "kept"), [(9, None), (24, 20)])
+def test_weights_that_are_no_numbers_are_never_kept(
+    start: Callable[[], Run], work: Work, step: int, kept: int | None
+) -> None:
+    """No loss told: they were spoiled by the update before a checkpoint, or by the last one."""
+    model, optimizers, stage = start()
+
+    def spoil(now: int) -> None:
+        if now == step:
+            next(iter(model.parameters())).register_hook(lambda gradient: gradient * float("nan"))
+
+    stage.hook = spoil
+    with pytest.raises(UserError, match=rf"texts: weights are not finite after {step + 1} updates\. Lower the "):
+        fit(model, optimizers, stage, PLAN, work)
+    found = latest_checkpoint(work.checkpoints)
+    assert (found and found[0]) == kept
 
 
 def test_several_processes_that_are_no_world_are_refused(

@@ -63,7 +63,8 @@ def train_rl(
     if heldout is not None:
         stage.watch(read_prompts(heldout, tokenizer, context), gold)
     per_round = config.minibatches * config.epochs
-    plan = Plan(config.iterations * per_round, "linear", clip=1.0, checkpoint_every=5 * per_round, log_every=per_round)
+    steps, five = config.iterations * per_round, 5 * per_round
+    plan = Plan(steps, "linear", clip=1.0, checkpoint_every=five, log_every=per_round, round=per_round)
     metrics = fit(models.trained, models.optimizers, stage, plan, work)
     models.save(out, sft, work.world)
     if not work.world.first:

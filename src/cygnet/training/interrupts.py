@@ -1,8 +1,8 @@
-"""Ctrl-C between updates, not in the middle of one."""
+"""Ctrl-C and SIGTERM between updates, not in the middle of one."""
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from cygnet.training.world import launched
@@ -10,7 +10,7 @@ from cygnet.training.world import launched
 
 @contextmanager
 def interrupts() -> Iterator[list[int]]:
-    """Turn the first Ctrl-C into a request, in the list, that the loop honors at its next line.
+    """Turn the first Ctrl-C, or a cluster's SIGTERM, into a request, in the list, that the loop honors when it can.
 
     The second is immediate, but not with several processes: a terminal and torchrun send one each, and all must stop at
     the same update.
@@ -22,12 +22,10 @@ def interrupts() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         requests.append(number)
 
-    try:
-        previous = signal.signal(signal.SIGINT, request)
-    except ValueError:  # not the main thread: signals are somebody else's
+    with ExitStack() as restored:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                restored.callback(signal.signal, number, signal.signal(number, request))
+            except ValueError:  # not the main thread: signals are somebody else's
+                break
         yield requests
-        return
-    try:
-        yield requests
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.utils import deterministic
 
 from cygnet.errors import UserError
-from cygnet.training.distribution import gathered, on_device, sum_gradients, usable_by_all
+from cygnet.training.distribution import gathered, local, on_device, sum_gradients, usable_by_all
 from cygnet.training.interrupts import interrupts
 from cygnet.training.metrics import Metrics, Progress
 from cygnet.training.randomness import seed_all
@@ -22,6 +22,9 @@ from cygnet.training.schedule import Schedule, multiplier
 from cygnet.training.window import Window
 from cygnet.training.work import Work
 from cygnet.training.world import World, refuse_strangers
+
+_OVERDUE = 15 * 60.0  # seconds after which a checkpoint is written, whatever the plan
+_LOWER = "Lower the learning rate and add --restart: with another rate the stage begins again."
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,10 @@ class Stage(Protocol):
 class Plan:
     """How long to train and how the learning rate moves.
 
-    clip: bound on the gradient norm of each optimizer's parameters (0: none). Checkpoints fall on log lines, so that
-    neither the means being logged nor what a stage holds in between has to be saved.
+    clip: bound on the gradient norm of each optimizer's parameters (0: none).
+
+    round: updates that belong together, because a stage keeps something from the first for the others. Checkpoints fall
+    between rounds, so that it need not be saved.
 
     together: whether all processes look at the model when that is due, each of them calling the stage's `after` and all
     going forward together, so that a sharded model stays so; if not, the first one does, with all the weights.
@@ -88,16 +93,17 @@ class Plan:
     clip: float = 0.0
     checkpoint_every: int = 100
     log_every: int = 10
+    round: int = 1
     together: bool = False
 
     def logs(self, done: int) -> bool:
         """Whether a line is logged after `done` updates."""
         return done % self.log_every == 0 or done == self.steps
 
-    def saves(self, done: int) -> bool:
-        """Whether a checkpoint is due after `done` updates."""
-        every = -(-self.checkpoint_every // self.log_every) * self.log_every
-        return done % every == 0 and done < self.steps
+    def saves(self, done: int, asked: bool) -> bool:
+        """Whether a checkpoint is written after `done` updates: since it is due, or was `asked` for, between rounds."""
+        due = done % self.checkpoint_every == 0 and done < self.steps
+        return (due or asked) and done % self.round == 0
 
 
 def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: Plan, work: Work) -> Metrics:
@@ -108,9 +114,9 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
     are whole in the first process only.
 
     Raises:
-        UserError: when nothing in a batch is to be learned, the loss is not finite, a checkpoint can't be written, or
-            several processes were started that are no world.
-        KeyboardInterrupt: on Ctrl-C, after a checkpoint was written.
+        UserError: when nothing in a batch is to be learned, the loss or a weight is not finite, a checkpoint can't be
+            written, or several processes were started that are no world.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, after a checkpoint was written.
     """
     world = work.world
     refuse_strangers(world)
@@ -122,30 +128,37 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
     progress = Progress(stage.name, plan.steps, work.progress and world.first)
     if start.step == 0:
         _look(model, stage, plan, 0, metrics, world)
-    clock, window, items = Clock(start.seconds), Window(start.seconds), start.items
+    clock, window, items = Clock(start.seconds), Window(start.window), start.items
+    saved = clock.seconds
     with interrupts() as interrupted, writer_of(model, work) as writer:
         for step in range(start.step, plan.steps):
             scale = multiplier(step, plan.steps, plan.schedule, plan.warmup)
             _set_lr(optimizers, peaks, scale)
-            window.add(update(model, optimizers, stage, step, plan.clip, world))
+            began = clock.seconds
+            values = update(model, optimizers, stage, step, plan.clip, world)
+            window.add(values, clock.seconds - began)
+            items += values["count"]
             writer.check()
-            done, stopping = step + 1, False
+            done = step + 1
             if plan.logs(done):
-                values, count, rate = window.take(clock.seconds)
-                items += count
+                values, rate = window.take()
                 values = {**values, f"{stage.counts}_per_second": rate}
                 metrics.log(
                     "step", done, lr=scale * peaks[0][0], seconds=clock.seconds, **{stage.counts: items}, **values
                 )
                 progress.update(done, values)
-                stopping = world.sums([float(len(interrupted))]) != [0.0]
             _look(model, stage, plan, done, metrics, world)
-            if stopping or plan.saves(done):
-                save(model, optimizers, stage, world, writer, Place(done, clock.seconds, items))
-            if stopping:
-                writer.wait()
-                world.tell()  # the first has written: where one process ends, torchrun ends the others
-                raise KeyboardInterrupt
+            overdue = world.first and clock.seconds - saved > _OVERDUE
+            stopping, asked = world.sums([float(len(interrupted)), float(len(interrupted) + overdue)])
+            if plan.saves(done, bool(asked)):
+                _refuse_broken(model, stage, done, world)
+                save(model, optimizers, stage, world, writer, Place(done, clock.seconds, items, window.rows))
+                saved = clock.seconds
+                if stopping:
+                    writer.wait()
+                    world.tell()  # the first has written: where one process ends, torchrun ends the others
+                    raise KeyboardInterrupt
+    _refuse_broken(model, stage, plan.steps, world)
     return metrics
 
 
@@ -171,10 +184,7 @@ def update(
             f"{stage.name}: step {step} has no token to learn from. Check that answers are not empty or cut off."
         )
     if not math.isfinite(sums["loss"]):
-        raise UserError(
-            f"{stage.name}: the loss is not finite at step {step}. Lower the learning rate and add --restart: "
-            "with another rate the stage begins again."
-        )
+        raise UserError(f"{stage.name}: the loss is not finite at step {step}. {_LOWER}")
     sum_gradients(model.parameters(), world)
     torch._foreach_div_([parameter.grad for parameter in model.parameters() if parameter.grad is not None], count)
     for optimizer in optimizers:
@@ -219,6 +229,13 @@ def _keep_freed_memory() -> None:
         libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
     except (OSError, AttributeError):
         return  # another C library: nothing to tune
+
+
+def _refuse_broken(model: nn.Module, stage: Stage, done: int, world: World) -> None:
+    """Raise UserError, in all processes, when a weight is not finite: the next loss would tell, but may be too late."""
+    broken = any(not bool(local(parameter).isfinite().all()) for parameter in model.parameters())
+    if world.sums([float(broken)]) != [0.0]:
+        raise UserError(f"{stage.name}: weights are not finite after {done} updates. {_LOWER}")
 
 
 def _set_lr(optimizers: Sequence[Optimizer], peaks: list[list[float]], scale: float) -> None:

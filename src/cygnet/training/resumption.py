@@ -28,11 +28,12 @@ class Remembers(Protocol):
 
 
 class Place(NamedTuple):
-    """How far a run is: updates done, seconds of training, items learned from."""
+    """How far a run is: updates done, seconds of training, items learned from, and what is to be logged of updates."""
 
     step: int
     seconds: float
     items: float
+    window: Sequence[dict[str, float]] = ()
 
 
 class Clock:
@@ -72,7 +73,7 @@ def save(
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
     }
     if world.first:
-        state |= {"stage": stage.state_dict(), "random": random_state(), "seconds": place.seconds, "items": place.items}
+        state |= {"stage": stage.state_dict(), "random": random_state(), "place": place._asdict()}
     writer.save(place.step, state)
 
 
@@ -82,13 +83,13 @@ def resume(model: nn.Module, optimizers: Sequence[Optimizer], stage: Remembers, 
     found = latest_checkpoint(work.checkpoints, work.world)
     if found is None:
         return Place(0, 0.0, 0.0)
-    step, state = found
+    _, state = found
     load_model(model, state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         load_optimizer(optimizer, saved)
     stage.load_state_dict(state["stage"])
     restore_random(state["random"])
-    return Place(step, float(state["seconds"]), float(state["items"]))
+    return Place(**state["place"])
 
 
 def _placed(saved: Tensor | Pieces, other: Tensor) -> Tensor:

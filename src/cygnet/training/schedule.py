@@ -10,7 +10,9 @@ def multiplier(step: int, steps: int, schedule: Schedule, warmup: int = 0) -> fl
 
     warmup-stable-decay: linear warm-up, constant, then linear to 0 over the last half (as nanochat does);
     linear: warm-up, then linear to 0 (InstructGPT's reward model, N+'s PPO).
+    Warm-up is a tenth of a short stage at most, or it would end before it reached its rate.
     """
+    warmup = min(warmup, steps // 10)
     if step < warmup:
         return (step + 1) / (warmup + 1)
     start = warmup if schedule == "linear" else max(warmup, steps // 2)
