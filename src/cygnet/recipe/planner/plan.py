@@ -10,6 +10,7 @@ from cygnet.recipe.planner.hardware import CPU, RECIPE, Hardware, find_hardware
 from cygnet.recipe.planner.laws import LAWS, Law, at_ratio
 from cygnet.recipe.planner.memory import SHARDINGS, Held, held, rows_that_fit
 from cygnet.recipe.planner.request import Request
+from cygnet.recipe.planner.running import training_settings
 from cygnet.recipe.planner.shape import flops_per_token, nearest_depth, nearest_shape, on_the_dial, parameter_count
 
 LONGEST_DAYS = 30
@@ -80,7 +81,7 @@ def make_plan(request: Request, hardware: Hardware | None = None) -> Plan:
         )
     gpus = request.gpus or (1 if request.hours or request.on == CPU else _devices(chosen, compute, request, hardware))
     rows = rows_per_step(step_law_batch(chosen.tokens), context, gpus)
-    settings, beyond = _settings(chosen, rows)
+    settings, beyond = _settings(chosen, rows, gpus, hardware)
     return Plan(
         request=request,
         hardware=hardware,
@@ -139,13 +140,16 @@ def fits(shape: ModelConfig, gpus: int, hardware: Hardware) -> bool:
     return rows_that_fit(shape, held(shape, gpus, SHARDINGS[-1]).total, hardware.memory, recomputed=True) > 0
 
 
-def _settings(option: Option, rows: int) -> tuple[tuple[str, ...] | None, str | None]:
+def _settings(option: Option, rows: int, gpus: int, hardware: Hardware) -> tuple[tuple[str, ...] | None, str | None]:
     """The settings that turn RECIPE into this plan; or why there are none."""
     shape = option.shape
     if not on_the_dial(shape):
         return None, (
             f"depth {nearest_depth(shape)} has about as many parameters, but the dial makes it narrower than is usual"
         )
+    training = training_settings(shape, rows, gpus, hardware)
+    if training is None:
+        return None, "it does not fit"
     recipe = load_recipe([RECIPE])
     wanted = {
         "depth": (shape.layers, recipe.pretrain.depth),
@@ -154,7 +158,7 @@ def _settings(option: Option, rows: int) -> tuple[tuple[str, ...] | None, str | 
         "pretrain.context_length": (shape.context_length, recipe.pretrain.context_length),
         "pretrain.rows_per_step": (rows, recipe.pretrain.rows_per_step),
     }
-    settings = tuple(f"{key}={value:_}" for key, (value, default) in wanted.items() if value != default)
+    settings = tuple(f"{key}={value:_}" for key, (value, default) in wanted.items() if value != default) + training
     try:
         load_recipe([RECIPE, *settings])
     except UserError as error:

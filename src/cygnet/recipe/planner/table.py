@@ -8,10 +8,10 @@ from cygnet.recipe.planner.batches import (
     step_law_batch,
     step_law_rate,
 )
-from cygnet.recipe.planner.hardware import CPU, RECIPE
 from cygnet.recipe.planner.memory import Held, optimizer_bytes, row_activations, rows_that_fit
 from cygnet.recipe.planner.plan import Plan, fits
 from cygnet.recipe.planner.published import Comparison, Figure, Row
+from cygnet.recipe.planner.running import how_to_start
 from cygnet.recipe.planner.shape import layer_matrices, on_the_dial
 from cygnet.recipe.planner.words import amount, columns, flops, money, wall_time
 
@@ -125,10 +125,7 @@ def _gigabytes(value: float) -> str:
 def _how_to_run(plan: Plan) -> list[str]:
     if plan.settings is None:
         return [f"Not for cygnet run: {plan.beyond}."]
-    lines = ["With the recipe:", f"  cygnet run {' '.join([RECIPE, *plan.settings])}"]
-    if plan.hardware.key != CPU:
-        lines.append("cygnet run trains on the processor of its machine: there the settings hold, the time does not.")
-    return lines
+    return how_to_start(plan.gpus, plan.settings)
 
 
 def comparison_text(comparison: Comparison) -> str:
