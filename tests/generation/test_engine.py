@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
+from pretended_gpu import pretended_gpu
 
 from cygnet.errors import ContextError, UserError
 from cygnet.generation import Completion, Engine, Sampling
@@ -531,3 +532,24 @@ def test_a_long_prompt_is_read_in_parts(engine: Engine, read, monkeypatch: pytes
     monkeypatch.setattr("cygnet.generation.batch._READ_OF_ONE", 7)
     assert answers(engine, [long, long[:30]], replace(SAMPLING, max_new_tokens=5)) == whole
     assert max(length for _, length in read) == 7
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"temperature": 0.0, "logprobs": 2},
+        {"top_k": 20, "top_p": 0.9, "min_p": 0.001},
+        {"repetition_penalty": 1.3, "logit_bias": {30: 2.0}},
+        {"constraint": Constraint.regex("[ab]{3,5}")},
+    ],
+)
+def test_a_gpu_decodes_as_the_cpu_does(build, tokenizer: Tokenizer, settings: dict[str, object]) -> None:
+    """A pretended one, on which mixing devices is an error; it is waited for when tokens are read."""
+    sampling = replace(SAMPLING, max_new_tokens=8, **settings)
+    here = Engine(build(), tokenizer).generate(PROMPTS, sampling, n=2)
+    with pretended_gpu() as gpu:
+        engine = Engine(build().to("cuda:0"), tokenizer)
+        gpu.waits.clear()
+        assert engine.generate(PROMPTS, sampling, n=2) == here
+    assert "generation/cache.py:reading" not in gpu.waits

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pretended_gpu import pretended_gpu
 
 from cygnet.generation import Engine, Sampling
 from cygnet.model.int8 import Int8Embedding, Int8Linear, quantize
@@ -48,3 +49,14 @@ def test_it_takes_a_quarter_of_the_memory_and_is_decoded_as_any_model(build, tok
     engine = Engine(model, tokenizer)
     together = engine.generate([[1, 20, 30], [1, 40]], Sampling(temperature=0.0, max_new_tokens=8), n=2)
     assert all(len(item.tokens) == 8 or item.finish_reason == "stop" for items in together for item in items)
+
+
+def test_gpus_multiply_with_the_unpacked_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their kernel for packed ones multiplies number by number."""
+    torch.manual_seed(0)
+    layer, x = Int8Linear(torch.randn(24, 32)), torch.randn(5, 32).bfloat16()
+    expected = layer(x).float()
+    monkeypatch.delattr(torch, "_weight_int8pack_mm")
+    with pretended_gpu():
+        found = layer.to("cuda:0")(x.to("cuda:0")).cpu().float()
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.05)

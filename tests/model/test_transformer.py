@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from pretended_gpu import pretended_gpu
 
 from cygnet.model.config import ModelConfig
 from cygnet.model.transformer import ScalarModel, Transformer, rotate, rotations
@@ -124,3 +125,13 @@ def test_packed_rows_as_long_as_the_context_have_one_table(build, context: int, 
     assert len(table[0]) == size
     torch.testing.assert_close(model(rows), first, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(model(rows, positions), first, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_that_was_used_may_move(build, tokens: torch.Tensor) -> None:
+    model = build().requires_grad_(False)
+    here = model(tokens)
+    with pretended_gpu():
+        there = model.to("cuda:0")(tokens.to("cuda:0"))
+        assert there.device.type == "cuda"
+        assert torch.equal(there.cpu(), here)
+        assert torch.equal(model.to("cpu")(tokens), here)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pretended_gpu import pretended_gpu
 from small_stage import PLAN, Reading, Together, events, numbers, same, trained, work_in
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import SGD
@@ -17,9 +18,10 @@ from torch.optim import SGD
 from cygnet.errors import UserError
 from cygnet.generation import Engine, Sampling
 from cygnet.model.transformer import Transformer
+from cygnet.tokens.packing import collate
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.checkpoint import latest_checkpoint
-from cygnet.training.distribution import agreeing, gathered, is_sharded, spread, usable_by_all, whole_model
+from cygnet.training.distribution import agreeing, gathered, is_sharded, on_device, spread, usable_by_all, whole_model
 from cygnet.training.loop import fit, update
 from cygnet.training.optimizers import adamw, muon_and_adamw
 from cygnet.training.world import World
@@ -266,3 +268,13 @@ def test_what_the_first_process_says_is_heard_by_all(together: Together) -> None
         return [*said, world.sums([1.0, float(world.rank)])]
 
     assert together(4, job) == [[{"step": 3, "text": "🦢"}, [1.5], [4.0, 6.0]]] * 4
+
+
+def test_a_batch_goes_to_a_gpu_while_that_is_at_work() -> None:
+    rows = collate([[[1, 2, 3]]], None, 4, 0)
+    with pretended_gpu() as gpu:
+        there = on_device(rows, "cuda:0")
+        assert gpu.waits == []
+        assert {tensor.device.type for tensor in there} == {"cuda"}
+        assert there.tokens.tolist() == rows.tokens.tolist()
+        assert len(gpu.waits) == 1

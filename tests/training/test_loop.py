@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from pretended_gpu import pretended_gpu
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
@@ -25,6 +26,7 @@ from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import muon_and_adamw
 from cygnet.training.schedule import multiplier
 from cygnet.training.work import Work
+from cygnet.training.world import World
 
 PLAN = Plan(steps=25, schedule="linear", warmup=3, clip=1.0, checkpoint_every=10, log_every=5)
 ROUNDS = replace(PLAN, steps=24, checkpoint_every=8, log_every=4, round=4)
@@ -380,3 +382,63 @@ def test_several_processes_that_are_no_world_are_refused(
     assert not work.metrics.exists()
     monkeypatch.setenv("WORLD_SIZE", "1")
     fit(*start(), replace(PLAN, steps=1), work)
+
+
+class Watching(torch.autograd.Function):
+    """Does nothing, and has the backward pass tell what is asked of torch then."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, tell: Callable[[str], None]) -> Tensor:
+        ctx.tell = tell
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        ctx.tell("backward")
+        return gradients[0], None
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_update_adds_in_one_order_or_fails_where_order_is_asked_for(build, ordered: bool) -> None:
+    """With a warning alone torch's attention on GPUs adds as it comes."""
+    told: list[tuple[str, bool, bool]] = []
+
+    def tell(place: str) -> None:
+        strict = not torch.is_deterministic_algorithms_warn_only_enabled()
+        told.append((place, torch.are_deterministic_algorithms_enabled(), strict))
+
+    class Watched(Texts):
+        def loss(self, batch: Rows) -> Loss:
+            tell("forward")
+            loss = super().loss(batch)
+            return replace(loss, total=Watching.apply(loss.total, tell))
+
+    model = build(depth=1, context_length=32)
+    stage = Watched(model)
+    stage.hook = lambda _: tell("batches")  # of which reinforcement's are answers written just then
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    try:
+        torch.use_deterministic_algorithms(ordered, warn_only=ordered)
+        update(model, [SGD(model.parameters(), 0.1)], stage, 0, 0.0)
+        tell("after")
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+    lax = ordered, not ordered
+    assert told == [("batches", *lax), ("forward", ordered, True), ("backward", ordered, True), ("after", *lax)]
+
+
+def test_what_was_begun_on_a_gpu_goes_on_on_the_cpu(build, tmp_path: Path) -> None:
+    """A checkpoint holds copies of what was there then, though training goes on while it is written."""
+
+    def train(folder: Path, device: str, stop: int | None = None) -> Tensor:
+        model = build(context_length=32).to(device)
+        stage = Texts(model)
+        stage.hook = lambda step: os.kill(os.getpid(), signal.SIGINT) if step == stop else None
+        work = Work(folder / "checkpoints", folder / "metrics.jsonl", 3, 1, progress=False, world=World(device=device))
+        fit(model, muon_and_adamw(model, 0.02, 0.01), stage, PLAN, work)
+        return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+    with pretended_gpu(), pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "moved", "cuda:0", stop=13)
+    found = train(tmp_path / "moved", "cpu")
+    assert torch.equal(found, train(tmp_path / "stayed", "cpu"))

@@ -42,3 +42,10 @@ def test_numbers_go_on_from_a_checkpoint(tmp_path) -> None:
     _, state = latest_checkpoint(tmp_path)
     restore_random(state["random"])
     assert draw() == expected
+
+
+def test_who_trains_on_the_cpu_wakes_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To begin with one takes some of its memory, and fails where another process has it for itself."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    assert random_state()["cuda"] is None

@@ -221,3 +221,17 @@ def test_leaving_is_not_held_up_by_what_was_begun_with_who_does_not_answer(
         return left.exists()
 
     assert together(2, job) == [False, True]
+
+
+@pytest.mark.parametrize(("built", "why"), [(False, "is built for CPUs only"), (True, "finds none on this machine")])
+def test_a_gpu_that_there_is_not_is_told_with_what_to_do(
+    environment, monkeypatch: pytest.MonkeyPatch, built: bool, why: str
+) -> None:
+    environment()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: built)
+    with (
+        pytest.raises(UserError, match=rf"asks for a GPU, but torch \S+ {why}\. Leave the setting out"),
+        joined("cuda"),
+    ):
+        pass

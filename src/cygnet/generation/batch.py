@@ -58,7 +58,8 @@ class Batch:
         sampling = rows[0].sampling
         noise = torch.tensor([row.noise[len(row.tokens)] for row in rows], device=self._device)
         seen = [row.seen for row in rows if row.seen is not None]
-        tokens, logprobs = choose(logits, noise, sampling, torch.stack(seen) if seen else None, _allowed(rows, logits))
+        penalized = torch.stack(seen).to(self._device) if seen else None
+        tokens, logprobs = choose(logits, noise, sampling, penalized, _allowed(rows, logits))
         if sampling.logprobs:
             values, ids = logprobs.topk(min(sampling.logprobs, logprobs.shape[-1]), dim=-1)
             for row, *likeliest in zip(rows, ids.tolist(), values.tolist(), strict=True):
@@ -134,10 +135,9 @@ class Batch:
         """Feed each of these rows its tokens. Returns features [R, T, D], padded on the right where a row has fewer."""
         length = max(len(several) for several in tokens)
         padded = torch.tensor([[*several, *[0] * (length - len(several))] for several in tokens], device=self._device)
-        starts = torch.tensor([row.read for row in rows], device=self._device)
         everyone = slice(0, len(rows)) if rows is self._rows else None
         places = everyone or torch.tensor([row.place for row in rows], device=self._device)
-        reading = self.cache.reading(places, starts, length)
+        reading = self.cache.reading(places, [row.read for row in rows], length)
         positions = reading.places.clamp(max=self._model.config.context_length - 1)
         for row, several in zip(rows, tokens, strict=True):
             row.read += len(several)

@@ -1,5 +1,7 @@
 """Keys and values of what was read so far."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -43,11 +45,12 @@ class Cache:
         self._keys, self._values = self._empty(), self._empty()
         self._keys[:, : held[0], :, : held[1]], self._values[:, : held[0], :, : held[1]] = keys, values
 
-    def reading(self, rows: Tensor | slice, starts: Tensor, length: int) -> "Reading":
-        """For one forward in which `rows` read `length` tokens each, from the places `starts` [R] on."""
-        end = int(starts.max()) + length
+    def reading(self, rows: Tensor | slice, starts: Sequence[int], length: int) -> "Reading":
+        """For one forward in which `rows` read `length` tokens each, from the places `starts` on."""
+        end = max(starts) + length
         self.reserve(0, end)
-        places = starts[:, None] + torch.arange(length, device=self.device)
+        first = torch.tensor(starts, device=self.device)
+        places = first[:, None] + torch.arange(length, device=self.device)
         return Reading(self._keys, self._values, rows, places, end)
 
     def copy(self, source: int, target: int, places: int) -> None:

@@ -51,8 +51,8 @@ def _steered(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
         penalized = torch.where(logits > 0, logits / sampling.repetition_penalty, logits * sampling.repetition_penalty)
         logits = torch.where(seen, penalized, logits)
     if sampling.logit_bias:
-        ids = torch.tensor(list(sampling.logit_bias))
-        bias = torch.tensor(list(sampling.logit_bias.values()))
+        ids = torch.tensor(list(sampling.logit_bias), device=logits.device)
+        bias = torch.tensor(list(sampling.logit_bias.values()), device=logits.device)
         logits = logits.index_add(-1, ids, bias.expand(len(logits), -1))
     return logits
 

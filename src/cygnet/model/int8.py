@@ -30,7 +30,8 @@ class Int8Linear(nn.Module):
 
     def product(self, x: Tensor) -> Tensor:
         """x · Wᵀ + b in `x`'s dtype."""
-        if x.dtype != torch.bfloat16 or (torch.is_grad_enabled() and x.requires_grad):
+        quick = x.dtype == torch.bfloat16 and x.device.type == "cpu"  # a GPU's kernel does without its tensor cores
+        if not quick or (torch.is_grad_enabled() and x.requires_grad):
             return packed_product(x, self, self.bias)
         flat = x.reshape(-1, x.shape[-1]).contiguous()
         found = torch._weight_int8pack_mm(flat, self.weight, self.scale).view(*x.shape[:-1], -1)  # noqa: SLF001 - torch has no public name for it

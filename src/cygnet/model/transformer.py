@@ -205,12 +205,11 @@ class Backbone(nn.Module):
 
         Of 2^20 positions and heads of 128 all of it would be 1 GB, of which a short prompt needs a thousandth.
         """
-        table = self._rotation_cache.get(dtype)
-        if table is None or len(table[0]) < reach:
+        table, device = self._rotation_cache.get(dtype), self.model.embed_tokens.weight.device
+        if table is None or len(table[0]) < reach or table[0].device != device:
             config = self.config
             length = min(config.context_length, max(_ROTATED, 1 << (reach - 1).bit_length()))
             cos, sin = rotations(length, config.head_width, config.rope_theta, config.rope_scaling)
-            device = self.model.embed_tokens.weight.device
             table = self._rotation_cache[dtype] = cos.to(device, dtype), sin.to(device, dtype)
         return table
 

@@ -119,7 +119,7 @@ class RewardModeling:
 
     def loss(self, batch: ComparisonBatch) -> Loss:
         """Sum over prompts of each prompt's mean pair loss."""
-        scores = last_scores(self._model, batch.rows, batch.order)
+        scores = last_scores(self._model, batch.rows, batch.order).cpu()  # few, and all that follows is small
         if not batch.groups:
             return Loss(scores.sum() * 0, 0.0, {"accuracy": 0.0})
         apart = torch.split(scores, [len(group.sequences) for group in batch.groups])
@@ -184,10 +184,10 @@ def pack_whole(sequences: Sequence[list[int]], row_length: int, pad_id: int) -> 
 
 def last_scores(model: ScalarModel, rows: Rows, order: Sequence[int]) -> Tensor:
     """Raw score at each sequence's last token, in the sequences' own order."""
-    scores = model(rows.tokens, rows.positions, rows.mask)[rows.weights > 0]
-    restored = torch.empty_like(scores)
-    restored[torch.tensor(order, device=scores.device)] = scores
-    return restored
+    ends = rows.weights.flatten().nonzero()[:, 0]  # before a GPU has much to do, for this is waited for
+    ends = ends[torch.tensor(order).argsort().to(ends.device)]
+    scores: Tensor = model(rows.tokens, rows.positions, rows.mask)
+    return scores.flatten()[ends]
 
 
 @torch.no_grad()

@@ -111,17 +111,17 @@ class Reinforcement:
         mask = answers.sampled
         values = token_values(self._critic, answers)
         total = ppo.value_loss(values, batch.values, batch.returns, mask, config.value_clip)
-        extras = {"value_loss": float(total.detach())}
+        extras, count = {"value_loss": total.detach()}, mask.sum()
         if self._critic_only:
-            return Loss(total, float(mask.sum()), {**extras, **self._weighted(mask)})
+            return Loss(total, count, {**extras, **self._weighted(count)})
         logprobs, entropy = token_logprobs(self._policy, answers)
         policy = ppo.policy_loss(logprobs, batch.logprobs, batch.advantages, mask, config.clip)
         extras |= {
-            "clip_fraction": float(policy.clipped),
-            "approximate_kl": float(policy.approximate_kl),
-            "entropy": float(entropy.sum()),
+            "clip_fraction": policy.clipped,
+            "approximate_kl": policy.approximate_kl,
+            "entropy": entropy.sum(),
         }
-        return Loss(policy.total + total, float(mask.sum()), {**extras, **self._weighted(mask)})
+        return Loss(policy.total + total, count, {**extras, **self._weighted(count)})
 
     def due(self, step: int) -> bool:
         """At the start, at the end and so often in between, if there are prompts held out."""
@@ -225,9 +225,9 @@ class Reinforcement:
         size = self._config.rollouts
         return [self.prompts[i] for i in visits(len(self.prompts), iteration * size, size, self._work.seed)]
 
-    def _weighted(self, mask: torch.Tensor) -> dict[str, float]:
+    def _weighted(self, count: torch.Tensor) -> dict[str, torch.Tensor]:
         """The round's own means, in the sums the loop divides by the count."""
-        return {name: value * float(mask.sum()) for name, value in self._round_metrics.items()}
+        return {name: value * count.double() for name, value in self._round_metrics.items()}
 
 
 def read_prompts(path: Path, tokenizer: Tokenizer, context_length: int) -> list[dict[str, Any]]:

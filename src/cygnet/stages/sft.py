@@ -118,9 +118,9 @@ class FineTuning:
         """Cross-entropy in nats, summed over the assistant's tokens; if not compiled, no others have logits made."""
         if self._quick is not None and torch.is_grad_enabled():
             return Loss((self._quick(self._model, batch) * batch.weights).sum(), batch.weights.sum(), {})
-        learned = batch.weights > 0
-        features = self._model.features(batch.tokens, batch.positions, batch.mask)[learned]
-        return Loss(nats_of(self._model, features, batch.targets[learned]).sum(), learned.sum(), {})
+        learned = batch.weights.flatten().nonzero()[:, 0]  # before a GPU has much to do, for this is waited for
+        features = self._model.features(batch.tokens, batch.positions, batch.mask).flatten(0, 1)[learned]
+        return Loss(nats_of(self._model, features, batch.targets.flatten()[learned]).sum(), float(len(learned)), {})
 
     def due(self, step: int) -> bool:
         """At the start, at the end and so often in between, if there is anything held out."""

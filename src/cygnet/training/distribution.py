@@ -171,8 +171,13 @@ def whole_model(model: Model, build: Callable[[], Model], world: World) -> Model
 
 
 def on_device(batch: Any, device: str | torch.device) -> Any:
-    """A batch with its tensors on `device`: a tensor, or a NamedTuple of tensors, such tuples and other things."""
+    """A batch with its tensors on `device`: a tensor, or a NamedTuple of tensors, such tuples and other things.
+
+    To a GPU they travel from pinned memory while it is at work; for other copies one waits until it has done all else.
+    """
     if isinstance(batch, Tensor):
+        if torch.device(device).type == "cuda" and batch.device.type == "cpu":
+            return batch.pin_memory().to(device, non_blocking=True)
         return batch.to(device)
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
         return type(batch)(*(on_device(value, device) for value in batch))
@@ -180,10 +185,13 @@ def on_device(batch: Any, device: str | torch.device) -> Any:
 
 
 def _recomputed(forward: Callable[..., Tensor], *inputs: Any) -> Tensor:
-    """`forward`, of which nothing but the inputs is kept for the backward pass (Chen et al. 2016)."""
+    """`forward`, of which nothing but the inputs is kept for the backward pass (Chen et al. 2016).
+
+    No random numbers are put back for it: a layer draws none.
+    """
     if not torch.is_grad_enabled():
         return forward(*inputs)
-    return torch.as_tensor(checkpoint(forward, *inputs, use_reentrant=False))
+    return torch.as_tensor(checkpoint(forward, *inputs, use_reentrant=False, preserve_rng_state=False))
 
 
 def _enter_once(model: nn.Module) -> None:

@@ -3,7 +3,8 @@
 import ctypes
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,7 +32,7 @@ _LOWER = "Lower the learning rate and add --restart: with another rate the stage
 class Loss:
     """A micro-batch's loss: its sum, how many items the sum is over, and sums to log over the same count.
 
-    Tensors are read once an update, so that a GPU goes on from one micro-batch to the next; all are on its device.
+    Tensors are read once an update, so that a GPU goes on from one micro-batch to the next; all are on one device.
     """
 
     total: Tensor
@@ -173,8 +174,9 @@ def update(
     """One optimizer step; returns the mean loss and extras over all processes, and the count under "count"."""
     found: list[dict[str, float | Tensor]] = []
     for batch in stage.micro_batches(step):
-        loss = stage.loss(on_device(batch, world.device))
-        loss.total.backward()  # type: ignore[no-untyped-call]
+        with _in_order():
+            loss = stage.loss(on_device(batch, world.device))
+            loss.total.backward()  # type: ignore[no-untyped-call]
         found.append({"loss": loss.total.detach(), "count": loss.count, **loss.extras})
     sums = _summed(found)
     sums = dict(zip(sums, world.sums(list(sums.values())), strict=True))
@@ -197,6 +199,23 @@ def update(
     return {**{name: value / count for name, value in sums.items()}, "count": count}
 
 
+@contextmanager
+def _in_order() -> Iterator[None]:
+    """Where `prepare_machine` was called, nothing but what adds numbers in one order: what can't is an error.
+
+    Where a warning would do, torch's attention on GPUs takes kernels whose backward pass adds as it comes (torch's
+    sdp_utils.cpp and attention_backward.cu), though it has others.
+    """
+    if not torch.is_deterministic_algorithms_warn_only_enabled():
+        yield
+        return
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
 def _summed(found: Sequence[dict[str, float | Tensor]]) -> dict[str, float]:
     """What micro-batches gave, added up in their order. A GPU is waited for once, and not after each of them."""
     tensors = [value.double() for one in found for value in one.values() if isinstance(value, Tensor)]
@@ -212,7 +231,7 @@ def prepare_machine(threads: int) -> None:
     """Set threads; add numbers in one order, always; keep freed memory for the next step.
 
     Compiled code adds an embedding's gradients in the order in which threads arrive unless told not to. What can't be
-    done in one order, on some devices, is told by a warning.
+    done in one order, on some devices, is told by a warning; in an update it is an error.
     """
     torch.set_num_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it NVIDIA's products have no order

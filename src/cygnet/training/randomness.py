@@ -16,11 +16,13 @@ def seed_all(seed: int) -> None:
 
 def random_state() -> dict[str, Any]:
     """Where all of them are, in what a checkpoint can hold."""
+    # who trains on the CPU of a machine with GPUs leaves them alone
+    on_gpu = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     version, numbers, gauss = random.getstate()
     name, keys, place, has_gauss, cached = np.random.get_state()  # noqa: NPY002 - as above
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+        "cuda": torch.cuda.get_rng_state() if on_gpu else None,
         "numpy": [str(name), torch.from_numpy(np.asarray(keys, np.int64)), int(place), int(has_gauss), float(cached)],
         "python": [version, torch.tensor(numbers), gauss],
     }

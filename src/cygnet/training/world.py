@@ -260,6 +260,13 @@ def _gpu(local_rank: int) -> str:
     import torch
 
     found = torch.cuda.device_count()
+    if not found:
+        built = torch.backends.cuda.is_built()  # type: ignore[no-untyped-call]
+        why = "finds none on this machine" if built else "is built for CPUs only"
+        raise UserError(
+            f'training.device = "cuda" asks for a GPU, but torch {torch.__version__} {why}. Leave the setting out to '
+            "train on the CPU."
+        )
     if local_rank >= found:
         raise UserError(f"process {local_rank} of this machine has no GPU: there are {found}. Start fewer processes.")
     torch.cuda.set_device(local_rank)
