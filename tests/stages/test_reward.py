@@ -118,6 +118,19 @@ def test_padding_does_not_change_a_score(model: ScalarModel, pad_id: int, row_le
     torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_long_context_costs_short_answers_nothing(build, tokenizer: Tokenizer) -> None:
+    models = {context: build(ScalarModel, context_length=context) for context in (256, 4096)}
+    shapes: list[tuple[int, ...]] = []
+    models[4096].model.register_forward_pre_hook(lambda _, given: shapes.append(tuple(given[0].shape)))
+    found = [score_sequences(model, tokenizer, sequences()) for model in models.values()]
+    torch.testing.assert_close(found[0], found[1])
+    score_sequences(models[4096], tokenizer, [[1] * 34])
+    score_sequences(models[4096], tokenizer, [[1] * 300, [1] * 34])
+    assert shapes == [(2, 256), (1, 256), (2, 320)]
+    stage = RewardModeling(models[4096], tokenizer, comparisons(), [], RewardConfig(prompts_per_step=1), work=WORK)
+    assert [batch.rows.tokens.shape for batch in stage.micro_batches(0)] == [(1, 256)]
+
+
 def test_more_sequences_than_fit_a_batch(model: ScalarModel, tokenizer: Tokenizer) -> None:
     many = [[1, 10 + i % 250] for i in range(600)]
     scores = score_sequences(model, tokenizer, many)

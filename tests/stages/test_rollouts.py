@@ -51,6 +51,15 @@ def test_places_are_those_that_predict_the_answers_tokens(
         assert answers.sampled[row].tolist() == completion.sampled + [False] * (answers.place.shape[1] - count)
 
 
+def test_a_long_context_makes_no_long_rows(prompts: list[list[int]], completions: list[Completion]) -> None:
+    short, long = (lay_out(prompts, completions, context, pad_id=0) for context in (256, 4096))
+    assert long.rows.tokens.shape[1] == 256
+    assert torch.equal(long.place, short.place)
+    prompt = [[1] * 500]
+    assert lay_out(prompt, completions[:1], 4096, pad_id=0).rows.tokens.shape[1] == 512
+    assert lay_out([], [], 4096, pad_id=0).rows.tokens.shape == (1, 256)
+
+
 def test_the_end_of_turn_is_an_action_and_nothing_after_it_is(
     prompts: list[list[int]], completions: list[Completion], tokenizer: Tokenizer
 ) -> None:

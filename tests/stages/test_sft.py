@@ -76,6 +76,28 @@ def test_compiled_it_is_the_same_loss(
     assert len(compiling) == 2
 
 
+def test_rows_are_as_long_as_the_conversations_not_as_the_context(build, tmp_path: Path, tokenizer: Tokenizer) -> None:
+    def said(*words: int) -> list[dict]:
+        return [{"messages": [{"role": "assistant", "content": "1" * count}]} for count in words]
+
+    def stage(train: list[dict], context_length: int = 4096, **settings: Any) -> FineTuning:
+        write_jsonl(tmp_path / "train.jsonl", train)
+        write_jsonl(tmp_path / "validation.jsonl", said(700))
+        config, model = SftConfig(rows_per_step=4, **settings), build(depth=1, context_length=context_length)
+        return FineTuning(model, tokenizer, tmp_path / "train.jsonl", tmp_path / "validation.jsonl", config, work=WORK)
+
+    short, long = stage(said(*[40] * 100)), stage(said(300, *[40] * 99), epochs=3)
+    assert (short.steps, len(short._rows)) == (4, 17)  # six in a row of 256
+    assert {batch.tokens.shape for step in range(4) for batch in short.micro_batches(step)} == {(4, 256)}
+    assert {batch.tokens.shape for step in range(long.steps) for batch in long.micro_batches(step)} == {(4, 320)}
+    in_less = stage(said(*[40] * 100), context_length=703)
+    (some,), (same) = short.micro_batches(0), in_less.micro_batches(0)[0]
+    assert all(torch.equal(a, b) for a, b in zip(some, same, strict=True))
+    assert short._heldout_loss() == pytest.approx(in_less._heldout_loss(), rel=1e-5)
+    with pytest.raises(UserError, match="303 tokens, but the model reads 256"):
+        stage(said(300), context_length=256)
+
+
 def test_every_conversation_is_read_and_the_second_epoch_is_in_another_order(stage: FineTuning) -> None:
     assert sorted(i for row in stage._rows for i in row) == list(range(120))
     rows = len(stage._rows)

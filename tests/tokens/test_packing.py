@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cygnet.model.transformer import Transformer
-from cygnet.tokens.packing import Rows, collate, cut, pack
+from cygnet.tokens.packing import Rows, collate, cut, pack, row_length
 
 ROW = 24
 LENGTHS = st.lists(st.integers(2, ROW + 1), max_size=300)
@@ -28,6 +28,14 @@ def alone(model: Transformer, document: list[int]) -> Tensor:
     """The losses of one document by itself: no packing, no padding, no mask, no positions."""
     ids = torch.tensor(document)
     return F.cross_entropy(model(ids[None, :-1])[0], ids[1:], reduction="none")
+
+
+@given(st.integers(1, 50_000), st.integers(0, 50_000))
+def test_a_row_is_no_longer_than_its_sequences_ask_for(longest: int, more: int) -> None:
+    context = longest + more
+    length = row_length(longest, context)
+    assert longest <= length <= context
+    assert length == min(context, 256) or (length - longest < 64 and (length % 64 == 0 or length == context))
 
 
 @given(LENGTHS)

@@ -13,7 +13,8 @@ from cygnet.model.transformer import Transformer
 from cygnet.stages.clamped import open_base, put_adapter
 from cygnet.stages.config import REFERENCE_BATCH, AdaptConfig
 from cygnet.stages.sft import FineTuning
-from cygnet.tokens.packing import Rows, pack
+from cygnet.tokens.chat import Rendered
+from cygnet.tokens.packing import Rows
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.loop import Plan, fit
 from cygnet.training.metrics import Metrics
@@ -76,11 +77,9 @@ class Adapting(FineTuning):
     ) -> None:
         super().__init__(model, tokenizer, train, heldout, config, work)
         self._adapter = adapter
-        lengths = [len(item.ids) for item in self._data]
-        self._length = max([*lengths, *(len(item.ids) for item in self._heldout)]) - 1
-        self._rows = pack(lengths, self._length)
         self.steps = max(config.least_updates, round(config.epochs * len(self._rows) / config.rows_per_step))
-        self.tokens_read = round(self.steps * config.rows_per_step / len(self._rows) * sum(lengths))
+        tokens = sum(len(item.ids) for item in self._data)
+        self.tokens_read = round(self.steps * config.rows_per_step / len(self._rows) * tokens)
         self._best: dict[str, Any] = {}  # held-out loss, step, and the adapter's state then
 
     def micro_batches(self, step: int) -> Sequence[Rows]:
@@ -115,3 +114,6 @@ class Adapting(FineTuning):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up again what `state_dict` gave."""
         self._best = state
+
+    def _row_length(self, data: list[Rendered]) -> int:
+        return max(len(item.ids) for item in data) - 1

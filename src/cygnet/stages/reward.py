@@ -18,7 +18,7 @@ from cygnet.stages.clamped import adapter_optimizers, open_base, put_adapter
 from cygnet.stages.config import REFERENCE_BATCH, RewardConfig
 from cygnet.stages.intervals import prompt_interval
 from cygnet.stages.ranked_answers import Comparison, read_comparisons
-from cygnet.tokens.packing import Rows, collate, pack
+from cygnet.tokens.packing import Rows, collate, pack, row_length
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.distribution import on_device, spread, whole_model
 from cygnet.training.loop import Loss, Plan, fit
@@ -114,8 +114,8 @@ class RewardModeling:
         """The prompts of one update."""
         size = self._config.prompts_per_step
         groups = [self._train[i] for i in visits(len(self._train), step * size, size, self._work.seed)]
-        length, pad_id = self._model.config.context_length, self._tokenizer.pad_id
-        return [batch_comparisons(part, length, pad_id) for part in parts(groups, self._work)]
+        context, pad_id = self._model.config.context_length, self._tokenizer.pad_id
+        return [batch_comparisons(part, context, pad_id) for part in parts(groups, self._work)]
 
     def loss(self, batch: ComparisonBatch) -> Loss:
         """Sum over prompts of each prompt's mean pair loss."""
@@ -160,25 +160,26 @@ def pair_accuracy(scores: Tensor, ranks: Sequence[float]) -> float:
     return float(((differences > 0) + 0.5 * (differences == 0)).mean())
 
 
-def batch_comparisons(groups: Sequence[Comparison], row_length: int, pad_id: int) -> ComparisonBatch:
+def batch_comparisons(groups: Sequence[Comparison], context_length: int, pad_id: int) -> ComparisonBatch:
     """Pack all answers of some prompts; `order` maps packed order back to the groups' order.
 
     Of no prompts there is one answer all the same, so that there is something to go through the model.
     """
     sequences = [sequence for group in groups for sequence in group.sequences] or [[pad_id]]
-    rows, order = pack_whole(sequences, row_length, pad_id)
+    rows, order = pack_whole(sequences, context_length, pad_id)
     return ComparisonBatch(rows, order, list(groups))
 
 
-def pack_whole(sequences: Sequence[list[int]], row_length: int, pad_id: int) -> tuple[Rows, list[int]]:
+def pack_whole(sequences: Sequence[list[int]], context_length: int, pad_id: int) -> tuple[Rows, list[int]]:
     """Pack sequences so that their last token has a place too; that place, and only it, has weight 1.
 
     Returns the rows and, for each weighted place in row order, which sequence ends there.
     """
     ended = [[*sequence, pad_id] for sequence in sequences]
-    packed = pack([len(sequence) for sequence in ended], row_length)
+    length = row_length(max(len(sequence) for sequence in sequences), context_length)
+    packed = pack([len(sequence) for sequence in ended], length)
     weights = [[[0.0] * (len(ended[i]) - 1) + [1.0] for i in row] for row in packed]
-    rows = collate([[ended[i] for i in row] for row in packed], weights, row_length, pad_id)
+    rows = collate([[ended[i] for i in row] for row in packed], weights, length, pad_id)
     return rows, [i for row in packed for i in row]
 
 

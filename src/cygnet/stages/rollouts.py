@@ -10,7 +10,7 @@ from cygnet.generation import Completion
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages.predictions import logprobs_and_entropy
 from cygnet.stages.reward import score_sequences
-from cygnet.tokens.packing import Rows, collate, pack
+from cygnet.tokens.packing import Rows, collate, pack, row_length
 from cygnet.tokens.tokenizer import Tokenizer
 
 
@@ -48,19 +48,22 @@ class Experience(NamedTuple):
     returns: Tensor
 
 
-def lay_out(prompts: Sequence[list[int]], completions: Sequence[Completion], row_length: int, pad_id: int) -> Answers:
+def lay_out(
+    prompts: Sequence[list[int]], completions: Sequence[Completion], context_length: int, pad_id: int
+) -> Answers:
     """Pack prompts with their completions and find the answers' places.
 
     Of none there is a row of padding all the same, so that there is something to go through the models.
     """
     sequences = [[*prompt, *completion.tokens] for prompt, completion in zip(prompts, completions, strict=True)]
-    packed = pack([len(sequence) for sequence in sequences], row_length)
-    rows = collate([[sequences[i] for i in row] for row in packed] or [[]], None, row_length, pad_id)
+    length = row_length(max((len(sequence) for sequence in sequences), default=1) - 1, context_length)
+    packed = pack([len(sequence) for sequence in sequences], length)
+    rows = collate([[sequences[i] for i in row] for row in packed] or [[]], None, length, pad_id)
     longest = max((len(completion.tokens) for completion in completions), default=1)
     place = torch.zeros((len(sequences), longest), dtype=torch.int64)
     sampled = torch.zeros((len(sequences), longest), dtype=torch.bool)
     for number, row in enumerate(packed):
-        start = number * row_length
+        start = number * length
         for i in row:
             count, before = len(completions[i].tokens), len(prompts[i]) - 1
             place[i, :count] = torch.arange(start + before, start + before + count)

@@ -18,7 +18,7 @@ from cygnet.stages.config import REFERENCE_BATCH, AdaptConfig, SftConfig
 from cygnet.stages.held_out import token_nats
 from cygnet.stages.predictions import find_room, nats_of
 from cygnet.tokens.chat import Rendered, read_messages, render
-from cygnet.tokens.packing import Rows, collate, pack
+from cygnet.tokens.packing import Rows, collate, pack, row_length
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.compiling import compiled, repaid
 from cygnet.training.distribution import on_device, spread, whole_model
@@ -89,13 +89,14 @@ class FineTuning:
         work: Work,
     ) -> None:
         self._model, self._tokenizer, self._config, self._work = model, tokenizer, config, work
-        self._length = model.config.context_length
-        self._data = read_conversations(train, tokenizer, self._length)
+        context = model.config.context_length
+        self._data = read_conversations(train, tokenizer, context)
+        self._length = self._row_length(self._data)  # throughout, since what is compiled is for one shape
         self._rows = pack([len(item.ids) for item in self._data], self._length)
         self.conversations = len(self._data)
         self.steps = max(1, round(config.epochs * len(self._rows) / config.rows_per_step))
         self._heldout_rows = read_jsonl(heldout) if heldout else []
-        self._heldout = read_conversations(heldout, tokenizer, self._length) if heldout else []
+        self._heldout = read_conversations(heldout, tokenizer, context) if heldout else []
         self._quick = compiled(token_nats) if self._long() else None
 
     def _long(self) -> bool:
@@ -111,8 +112,8 @@ class FineTuning:
     def micro_batches(self, step: int) -> Sequence[Rows]:
         """The rows of one update. A part without rows is one of padding."""
         size = self._config.rows_per_step
-        order = list(visits(len(self._rows), step * size, size, self._work.seed))
-        return [self._collate([self._rows[i] for i in part] or [[]], self._data) for part in parts(order, self._work)]
+        rows = [self._rows[i] for i in visits(len(self._rows), step * size, size, self._work.seed)]
+        return [self._collate(part or [[]], self._data, self._length) for part in parts(rows, self._work)]
 
     def loss(self, batch: Rows) -> Loss:
         """Cross-entropy in nats, summed over the assistant's tokens; if not compiled, no others have logits made."""
@@ -148,17 +149,22 @@ class FineTuning:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Nothing to take up."""
 
-    def _collate(self, rows: list[list[int]], data: list[Rendered]) -> Rows:
+    def _row_length(self, data: list[Rendered]) -> int:
+        """Places of the rows in which these conversations are packed."""
+        return row_length(max(len(item.ids) for item in data) - 1, self._model.config.context_length)
+
+    def _collate(self, rows: Sequence[list[int]], data: list[Rendered], length: int) -> Rows:
         sequences = [[data[i].ids for i in row] for row in rows]
         weights = [[[float(mine) for mine in data[i].mask] for i in row] for row in rows]
-        return collate(sequences, weights, self._length, self._tokenizer.pad_id)
+        return collate(sequences, weights, length, self._tokenizer.pad_id)
 
     @torch.no_grad()
     def _heldout_loss(self) -> float:
-        rows = pack([len(item.ids) for item in self._heldout], self._length)
+        length = self._row_length(self._heldout)
+        rows = pack([len(item.ids) for item in self._heldout], length)
         nats = count = 0.0
         for start in range(0, len(rows), 16):
-            batch = self._collate(rows[start : start + 16], self._heldout)
+            batch = self._collate(rows[start : start + 16], self._heldout, length)
             loss = self.loss(on_device(batch, self._work.world.device))
             nats, count = nats + loss.total.item(), count + float(loss.count)
         return nats / count

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 _OPEN_ROWS = 64
+_SHORT = 256  # places in which several short sequences still find room
 
 
 class Rows(NamedTuple):
@@ -33,6 +34,14 @@ class Rows(NamedTuple):
         same = self.sequences[:, :, None] == self.sequences[:, None, :]
         earlier = torch.ones(same.shape[-2:], dtype=torch.bool, device=same.device).tril()
         return (same & earlier)[:, None]
+
+
+def row_length(longest: int, context_length: int) -> int:
+    """Places of a row for sequences that take at most `longest`: as few as will do, since attention compares them all.
+
+    It is a multiple of 64, at least 256 so that packing pays, and at most the context.
+    """
+    return min(context_length, max(_SHORT, -(-longest // 64) * 64))
 
 
 def pack(lengths: Sequence[int], row_length: int) -> list[list[int]]:
