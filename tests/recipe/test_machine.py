@@ -2,7 +2,9 @@ import json
 import subprocess
 import sys
 
-from cygnet.recipe.machine import available_cores, machine_facts
+import pytest
+
+from cygnet.recipe.machine import available_cores, machine_facts, processor_of
 
 
 def test_facts_are_known_without_torch() -> None:
@@ -25,3 +27,11 @@ def test_facts_make_sense() -> None:
     assert facts["memory_gb"] > 0.5
     assert facts["cores"] == available_cores() >= 1
     assert facts["cpu"]
+
+
+def test_what_computes_is_the_processor_or_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"H100 of {device}")
+    assert processor_of("cpu") == machine_facts()["cpu"]
+    assert processor_of("cuda:1") == "H100 of cuda:1"

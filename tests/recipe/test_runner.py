@@ -139,9 +139,38 @@ def test_going_on_with_other_threads_is_said_and_keeps_the_checkpoints(
     for threads in (2, 2, 3):
         with pytest.raises(KeyboardInterrupt):
             kitchen.run(threads=threads)
-    said = "shout: goes on with threads=3 after threads=2: its result will not be the same bit for bit\n"
+    said = (
+        "shout was begun with threads=2 and goes on with threads=3: "
+        "what comes will not be bit for bit what an uninterrupted run would have given.\n"
+    )
     assert capsys.readouterr().out == said
     assert (kitchen.folder / "checkpoints/shout/step_1").exists()
+
+
+def test_going_on_with_another_torch_or_processor_is_said(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kitchen.fail = True
+    for torch, processor in (("2.9.0", "AMD EPYC 9B14"), ("2.10.0", "AMD EPYC 9B14"), ("2.10.0", "Xeon")):
+        monkeypatch.setattr("cygnet.recipe.runner.machine_facts", lambda torch=torch: {"torch": torch})
+        monkeypatch.setattr("cygnet.recipe.runner.processor_of", lambda device, name=processor: name)
+        with pytest.raises(KeyboardInterrupt):
+            kitchen.run()
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(
+        "shout was begun with torch=2.9.0 and goes on with torch=2.10.0: what comes will not be bit"
+    )
+    assert second.startswith("shout was begun with processor=AMD EPYC 9B14 and goes on with processor=Xeon: ")
+
+
+def test_what_an_earlier_version_did_not_write_down_is_not_told_as_other(
+    kitchen: Kitchen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupt(kitchen, 7)
+    key = kitchen.folder / "checkpoints/shout/key.json"
+    write_json(key, {**json.loads(key.read_text()), "manner": {"threads": 1}})
+    assert kitchen.run() == ["shout"]
+    assert not capsys.readouterr().out
 
 
 def interrupt(kitchen: Kitchen, updates: int, **how: Any) -> None:

@@ -101,8 +101,8 @@ class Attempt:
         """Go on with what the last attempt `left` if it was at the same thing; if it was not, begin again.
 
         upstream: what the steps were made of on which this one depends, to name a change there before it arrives.
-        manner: how it is carried out, such as the number of threads. Another manner is no other thing, but it is said:
-            sums come out in another order.
+        manner: how it is carried out, such as the number of threads and torch's version. Another manner is no other
+            thing, but it is said: sums come out in another order.
 
         Raises UserError when an unfinished attempt was at another thing, unless `restart` allows to throw it away.
         """
@@ -117,8 +117,8 @@ class Attempt:
         elif left.updates:
             if restart:
                 print(f"{left.step} goes on: nothing that it is made of has changed.", flush=True)
-            if left.key["manner"] != manner:
-                print(_otherwise(left.step, left.key["manner"], manner), flush=True)
+            if otherwise := _otherwise(left.key["manner"], manner):
+                print(f"{left.step} {otherwise}", flush=True)
         attempt = cls(left.checkpoints, left.metrics, started=time.time(), earlier=earlier)
         made_of = {"ingredients": asdict(ingredients), "upstream": {name: asdict(of) for name, of in upstream.items()}}
         about = {"manner": dict(manner), "started": attempt.started, "earlier": earlier}
@@ -159,7 +159,9 @@ def _updates(number: int) -> str:
     return f"{number:,} update{'' if number == 1 else 's'}"
 
 
-def _otherwise(step: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    other = [key for key in after if before.get(key) != after[key]]
-    now, then = (", ".join(f"{key}={values.get(key)}" for key in other) for values in (after, before))
-    return f"{step}: goes on with {now} after {then}: its result will not be the same bit for bit"
+def _otherwise(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """What is said of another manner, if it is one in what is known of both."""
+    other = [key for key in after if key in before and before[key] != after[key]]
+    then, now = (", ".join(f"{key}={values[key]}" for key in other) for values in (before, after))
+    promise = "what comes will not be bit for bit what an uninterrupted run would have given"
+    return f"was begun with {then} and goes on with {now}: {promise}." if other else ""

@@ -37,6 +37,15 @@ def cores_each() -> int:
     return max(1, available_cores() // launched_here())
 
 
+def processor_of(device: str) -> str:
+    """What computes there: this machine's processor (`cpu`), or the GPU of that number (`cuda:0`)."""
+    if device == "cpu":
+        return str(machine_facts()["cpu"])
+    import torch  # not before: it takes a second, and who computes on a GPU has it
+
+    return torch.cuda.get_device_name(device)
+
+
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

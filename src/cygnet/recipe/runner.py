@@ -10,6 +10,7 @@ from cygnet.page.formats import plain_duration
 from cygnet.recipe.attempt import Attempt, Left
 from cygnet.recipe.changes import changes
 from cygnet.recipe.lineage import Ingredients, Lineage, Record
+from cygnet.recipe.machine import machine_facts, processor_of
 from cygnet.recipe.refusal import refuse_changes
 from cygnet.recipe.step import Step, upstream
 from cygnet.stages.config import TrainingConfig
@@ -38,6 +39,8 @@ class Manner:
         return {
             "threads": self.threads,
             "processes": self.world.size if together else 1,
+            "torch": machine_facts()["torch"],
+            "processor": processor_of(self.world.device if together else "cpu"),
             **self.training.model_dump(exclude={"recompute"}),
         }
 
