@@ -25,7 +25,8 @@ SAMPLING = Sampling(max_new_tokens=20, seed=4)
 
 @pytest.fixture
 def engine(build, tokenizer: Tokenizer) -> Engine:
-    return Engine(build(), tokenizer)
+    """In float64: rounding, which depends on how many rows there are and on the processor, must not decide a draw."""
+    return Engine(build().double(), tokenizer)
 
 
 class Script(torch.nn.Module):
