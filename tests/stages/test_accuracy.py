@@ -1,11 +1,14 @@
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from cygnet.corpus.tasks import Exercise, bare_reply, exercises
+from cygnet.errors import UserError
+from cygnet.files import write_jsonl
 from cygnet.generation import Completion, Sampling
 from cygnet.stages import accuracy
-from cygnet.stages.accuracy import task_accuracy
+from cygnet.stages.accuracy import read_exercises, task_accuracy
 from cygnet.tokens.chat import render_prompt
 from cygnet.tokens.tokenizer import Tokenizer
 
@@ -62,3 +65,25 @@ def test_an_answer_that_never_ends_is_not_right(rows, tokenizer: Tokenizer, monk
     replies = [bare_reply(Exercise.from_json(row["exercise"])) for row in rows]
     assert solves(rows, tokenizer, monkeypatch, replies).accuracy == 1
     assert solves(rows, tokenizer, monkeypatch, replies, finished=False).accuracy == 0
+
+
+def test_rows_without_an_exercise_are_left_out(rows: list[dict], tmp_path: Path) -> None:
+    plain = [{"messages": row["messages"]} for row in rows[:2]]
+    write_jsonl(tmp_path / "a.jsonl", [rows[0], plain[0], {"prompt": "?", "completion": "!"}, rows[1], plain[1]])
+    assert read_exercises(tmp_path / "a.jsonl") == rows[:2]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"exercise": "squats"}, "an exercise is an object of fields, not str"),
+        ({"exercise": {"family": "addition"}}, "the exercise lacks key, question, answer"),
+        ({"messages": [{"role": "assistant", "content": "4"}]}, "it has an exercise, but no user asks it"),
+    ],
+)
+def test_an_exercise_that_can_not_be_asked_is_named(
+    rows: list[dict], tmp_path: Path, change: dict, message: str
+) -> None:
+    write_jsonl(tmp_path / "a.jsonl", [rows[0], {**rows[1], **change}])
+    with pytest.raises(UserError, match=rf"a\.jsonl, row 2: {message}"):
+        read_exercises(tmp_path / "a.jsonl")

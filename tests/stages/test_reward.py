@@ -203,6 +203,20 @@ def test_heldout_accuracy_counts_pairs_and_resamples_prompts(model: ScalarModel,
     assert by_margin == [(0.1, 0.2, 2 * len(data)), (0.2, 0.4, len(data))]
 
 
+def test_by_margin_ties_are_half_right_and_no_margin_is_too_wide(
+    tokenizer: Tokenizer, model: ScalarModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"far": torch.tensor([1.0, 0.0, -1.0]), "near": torch.tensor([0.3, 0.3])}
+    monkeypatch.setattr(reward, "score_sequences", lambda _model, _tokenizer, found: given[found])
+    data = [Comparison("a", "far", [1, 2, 3], [9.0, 5.0, 1.0]), Comparison("b", "near", [1, 2], [0.52, 0.5])]
+    found = heldout_accuracy(model, tokenizer, data, seed=1)
+    assert found["heldout_pair_accuracy"] == 3.5 / 4
+    assert found["by_margin"] == [
+        {"low": 0.0, "high": 0.05, "pairs": 1, "accuracy": 0.5},
+        {"low": 0.4, "high": None, "pairs": 3, "accuracy": 1.0},
+    ]
+
+
 def test_ties_among_the_heldout_are_left_out(inputs: Path, tmp_path: Path, work: Work, tokenizer: Tokenizer) -> None:
     tied = {"prompt": [{"role": "user", "content": "?"}], "responses": ["a", "b"], "ranks": [1, 1]}
     write_jsonl(tmp_path / "data/heldout.jsonl", [tied])

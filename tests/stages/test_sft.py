@@ -148,8 +148,9 @@ def test_exercises_among_the_heldout_are_answered_and_counted(
     save_model(tmp_path / "base", build(depth=1, context_length=256), tokenizer)
     source = exercises("validation", 1, ("addition", "which"))
     rows = [{**GOOD, "exercise": next(source).to_json()} for _ in range(10)]
+    plain = {"prompt": "What is it? ", "completion": "A swan."}
     write_jsonl(tmp_path / "data/train.jsonl", [GOOD] * 20)
-    write_jsonl(tmp_path / "data/validation.jsonl", rows)
+    write_jsonl(tmp_path / "data/validation.jsonl", [rows[0], plain, *rows[1:]])
     metrics = sft(tmp_path / "base", tmp_path / "data", tmp_path / "sft", SftConfig(evaluations=1), work)
     assert metrics["heldout_task_accuracy"] == 0
     assert set(metrics["by_family"]) == {row["exercise"]["family"] for row in rows}

@@ -2,9 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from cygnet.corpus.tasks import Exercise, check
+from cygnet.errors import UserError
+from cygnet.files import read_jsonl
 from cygnet.generation import Engine, Sampling
 from cygnet.model.transformer import Transformer
 from cygnet.tokens.chat import Message, last_turn, render_prompt, response_text
@@ -19,6 +22,25 @@ class TaskAccuracy(NamedTuple):
     accuracy: float
     by_family: dict[str, float]
     samples: list[tuple[str, str]]
+
+
+def read_exercises(conversations: Path) -> list[dict[str, Any]]:
+    """The rows of a file of conversations whose last question is an exercise.
+
+    Raises UserError naming a row with one that is malformed, or that nobody asks.
+    """
+    found = []
+    for number, row in enumerate(read_jsonl(conversations), 1):
+        if "exercise" not in row:
+            continue
+        try:
+            Exercise.from_json(row["exercise"])
+        except UserError as error:
+            raise UserError(f"{conversations}, row {number}: {error}") from error
+        if not any(message["role"] == "user" for message in row.get("messages", [])):
+            raise UserError(f"{conversations}, row {number}: it has an exercise, but no user asks it.")
+        found.append(row)
+    return found
 
 
 def task_accuracy(

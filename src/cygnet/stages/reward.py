@@ -1,5 +1,6 @@
 """The reward model: K-wise Bradley–Terry on ranked answers, a prompt's answers in one batch (Ouyang et al. 2022)."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +30,7 @@ from cygnet.training.rates import scaled_lr
 from cygnet.training.shares import parts
 from cygnet.training.work import Work
 
-_MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, 2.0)
+_MARGINS = (0.0, 0.05, 0.1, 0.2, 0.4, math.inf)
 
 
 class ComparisonBatch(NamedTuple):
@@ -156,8 +157,7 @@ def ranking_loss(scores: Tensor, ranks: Sequence[float]) -> Tensor:
 
 def pair_accuracy(scores: Tensor, ranks: Sequence[float]) -> float:
     """Share of ordered pairs whose better answer scores higher; equal scores are half right."""
-    differences = _differences(scores, ranks)
-    return float(((differences > 0) + 0.5 * (differences == 0)).mean())
+    return float(_right(_differences(scores, ranks)).mean())
 
 
 def batch_comparisons(groups: Sequence[Comparison], context_length: int, pad_id: int) -> ComparisonBatch:
@@ -226,20 +226,29 @@ def heldout_accuracy(
     }
 
 
-def _by_margin(scores: Sequence[Tensor], comparisons: Sequence[Comparison]) -> list[dict[str, float]]:
-    """Accuracy of pairs by how far apart their judge's scores were; empty where no scores were recorded."""
+def _by_margin(scores: Sequence[Tensor], comparisons: Sequence[Comparison]) -> list[dict[str, float | None]]:
+    """Accuracy of pairs by how far apart their judge's scores were; empty where no scores were recorded.
+
+    The last margin is open: its "high" is None.
+    """
     scored = [(score, item) for score, item in zip(scores, comparisons, strict=True) if item.scores]
     if not scored:
         return []
     margins = torch.cat([_differences(torch.tensor(item.scores), item.ranks) for _, item in scored])
-    right = torch.cat([_differences(score, item.ranks) > 0 for score, item in scored])
-    found = []
+    right = torch.cat([_right(_differences(score, item.ranks)) for score, item in scored])
+    found: list[dict[str, float | None]] = []
     for low, high in pairwise(_MARGINS):
         inside = (margins >= low) & (margins < high)
         if inside.any():
-            accuracy = float(right[inside].float().mean())
-            found.append({"low": low, "high": high, "pairs": int(inside.sum()), "accuracy": accuracy})
+            above = high if math.isfinite(high) else None
+            accuracy = float(right[inside].mean())
+            found.append({"low": low, "high": above, "pairs": int(inside.sum()), "accuracy": accuracy})
     return found
+
+
+def _right(differences: Tensor) -> Tensor:
+    """1 where the better answer has the higher score, ½ where both have the same."""
+    return (differences > 0) + 0.5 * (differences == 0)
 
 
 def _differences(values: Tensor, ranks: Sequence[float]) -> Tensor:

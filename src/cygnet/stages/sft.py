@@ -12,7 +12,7 @@ from cygnet.files import read_jsonl
 from cygnet.model.adapter_folder import save_adapter
 from cygnet.model.folder import load_language_model, save_model
 from cygnet.model.transformer import Transformer
-from cygnet.stages.accuracy import task_accuracy
+from cygnet.stages.accuracy import read_exercises, task_accuracy
 from cygnet.stages.clamped import adapter_optimizers, open_base, put_adapter
 from cygnet.stages.config import REFERENCE_BATCH, AdaptConfig, SftConfig
 from cygnet.stages.held_out import token_nats
@@ -34,8 +34,8 @@ from cygnet.training.work import Work
 def sft(base: Path, conversations: Path, out: Path, config: SftConfig, work: Work) -> dict[str, Any]:
     """Fine-tune `base` on conversations/train.jsonl and write the model to `out`, or an adapter for it if one is set.
 
-    Returns the stage's metrics, in the first process. validation.jsonl gives the held-out loss, and the accuracy where
-    its rows carry exercises.
+    Returns the stage's metrics, in the first process. validation.jsonl gives the held-out loss, and the accuracy on
+    those of its rows that carry an exercise.
 
     Raises:
         UserError: for malformed rows, conversations longer than the context, or ones without the assistant's words.
@@ -95,8 +95,8 @@ class FineTuning:
         self._rows = pack([len(item.ids) for item in self._data], self._length)
         self.conversations = len(self._data)
         self.steps = max(1, round(config.epochs * len(self._rows) / config.rows_per_step))
-        self._heldout_rows = read_jsonl(heldout) if heldout else []
         self._heldout = read_conversations(heldout, tokenizer, context) if heldout else []
+        self._exercises = read_exercises(heldout) if heldout else []
         self._quick = compiled(token_nats) if self._long() else None
 
     def _long(self) -> bool:
@@ -135,8 +135,8 @@ class FineTuning:
     def evaluate(self, step: int, metrics: Metrics) -> dict[str, Any]:
         """Held-out loss; where there are exercises, accuracy by family, and samples, which are logged."""
         values: dict[str, Any] = {"heldout_loss": self._heldout_loss()}
-        if "exercise" in self._heldout_rows[0]:
-            result = task_accuracy(self._model, self._tokenizer, self._heldout_rows)
+        if self._exercises:
+            result = task_accuracy(self._model, self._tokenizer, self._exercises)
             values |= {"heldout_task_accuracy": result.accuracy, "by_family": result.by_family}
             for prompt, text in result.samples:
                 metrics.log("sample", step, prompt=prompt, text=text)

@@ -56,7 +56,7 @@ def _accuracy(steps: list[Event], evals: list[Event]) -> Html:
 def _margins(metrics: dict[str, Any]) -> Html:
     rows = [
         [
-            f"{bucket['low']:.2f} to {bucket['high']:.2f}",
+            f"{bucket['low']:.2f} " + ("or more" if bucket["high"] is None else f"to {bucket['high']:.2f}"),
             number(bucket["pairs"]),
             share_bar(bucket["accuracy"], percent(bucket["accuracy"])),
         ]
