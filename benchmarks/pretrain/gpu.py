@@ -201,6 +201,8 @@ def run(side: str, size: str, rows: int, settings: dict[str, Any]) -> dict[str, 
         "PYTORCH_ALLOC_CONF": "expandable_segments:True",
         "TORCHINDUCTOR_CACHE_DIR": settings["cache"],
     }
+    if side.startswith("cygnet"):  # as its loop sets it, but before the first product, which is when cuBLAS reads it
+        environment.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     command = [
         sys.executable,
         str(Path(__file__).with_name("gpu_side.py")),

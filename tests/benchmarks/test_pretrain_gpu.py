@@ -1,11 +1,13 @@
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from pretended_gpu import pretended_gpu
 
 from cygnet.model.transformer import Transformer
 
@@ -136,15 +138,20 @@ def test_a_peer_that_cannot_be_had_is_left_out_saying_so(
     assert "nanochat is not measured, for it can't be had: " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
 @pytest.mark.parametrize("side", ["cygnet", "cygnet-documents", "cygnet-parts"])
-def test_our_sides_learn_from_all_of_an_update(script: Callable[[str], ModuleType], side: str) -> None:
+def test_our_sides_learn_from_all_of_an_update(script: Callable[[str], ModuleType], side: str, device: str) -> None:
+    """On a pretended GPU, too, which is waited for once an update."""
     shape = script("gpu_shapes").SIZES["tiny"]
     losses = []
     for rows in (1, 4):
         torch.manual_seed(1)
-        built = script("gpu_models").build(side, shape, rows, {"device": "cpu"})
         ids = (torch.rand(4, shape.length + 1) ** 4 * shape.vocabulary).long()
-        losses.append([built.update(ids) for _ in range(3)])
+        with pretended_gpu() if device != "cpu" else nullcontext() as gpu:
+            built = script("gpu_models").build(side, shape, rows, {"device": device})
+            begun = len(gpu.waits) if gpu else 0
+            losses.append([built.update(ids) for _ in range(3)])
+            assert gpu is None or len(gpu.waits) - begun == 3
         assert built.weights == sum(parameter.numel() for parameter in built.model.parameters())
     assert losses[0][0] == pytest.approx(losses[1][0], rel=1e-3)  # however it is split
     assert losses[0][2] < losses[0][0]
