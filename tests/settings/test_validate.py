@@ -1,5 +1,7 @@
+from typing import Literal
+
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cygnet.errors import UserError
 from cygnet.settings.layers import Layer, parse_override
@@ -9,8 +11,15 @@ from cygnet.settings.validate import dotted_keys, validate
 class Stage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     epochs: int = Field(2, ge=1)
+    rollouts: int = 12
     lr: float = 0.1
-    families: tuple[str, ...] = ()
+    families: tuple[Literal["sum", "list"], ...] = Field(("sum",), min_length=1)
+
+    @model_validator(mode="after")
+    def _even(self) -> "Stage":
+        if self.rollouts % self.epochs:
+            raise ValueError(f"rollouts ({self.rollouts}) must be a multiple of epochs ({self.epochs})")
+        return self
 
 
 class Settings(BaseModel):
@@ -36,12 +45,12 @@ def test_what_is_right_passes_and_defaults_fill_in() -> None:
 
 
 def test_every_mistake_is_listed_with_its_source() -> None:
-    file = Layer("a.toml", {"depth": "deep", "sft": {"epochz": 3, "families": ["ok", 7]}})
+    file = Layer("a.toml", {"depth": "deep", "sft": {"epochz": 3, "families": ["sum", 7]}})
     assert mistakes(Layer("base.toml", {"depth": 1}), file, parse_override("sft.epochs=0")).split("\n  ") == [
         "4 mistakes in the settings:",
         'a.toml: depth: should be a valid integer (found "deep")',
         "the argument sft.epochs=0: sft.epochs: should be greater than or equal to 1 (found 0)",
-        "a.toml: sft.families.1: should be a valid string (found 7)",
+        "a.toml: sft.families.1: should be 'sum' or 'list' (found 7)",
         "a.toml: sft.epochz: there is no such key. Did you mean sft.epochs?",
     ]
 
@@ -61,9 +70,25 @@ def test_a_value_where_a_table_belongs() -> None:
     assert argument("sft=3") == "the argument sft=3: sft: should be a table of settings (found 3)"
 
 
+def test_keys_that_do_not_go_together_are_told_where_they_were_set() -> None:
+    file, last = Layer("a.toml", {"sft": {"rollouts": 10, "families": ["sum"]}}), parse_override("sft.lr=0.2")
+    message = "sft: rollouts (10) must be a multiple of epochs (3)"
+    assert mistakes(file, parse_override("sft.epochs=3"), last) == f"a.toml and the argument sft.epochs=3: {message}"
+    both = parse_override("sft.epochs=3"), parse_override("sft.rollouts=10")
+    assert mistakes(*both, last) == f"the argument sft.rollouts=10 and the argument sft.epochs=3: {message}"
+    assert argument("sft.epochs=5").startswith("the argument sft.epochs=5: sft: rollouts (12)")
+
+
+def test_an_item_that_is_wrong_is_one_mistake_and_an_array_without_any_another() -> None:
+    wrong = argument('sft.families=["foo"]')
+    assert wrong == """the argument sft.families=["foo"]: sft.families.0: should be 'sum' or 'list' (found "foo")"""
+    assert "sft.families: Tuple should have at least 1 item" in argument("sft.families=[]")
+
+
 def test_infinity_and_nan_are_carried_through() -> None:
     assert validate(Settings, [parse_override("sft.lr=inf")]).sft.lr == float("inf")
 
 
 def test_dotted_keys_go_down_into_sections() -> None:
-    assert list(dotted_keys(Settings)) == ["depth", "text_folder", "sft", "sft.epochs", "sft.lr", "sft.families"]
+    own = ["sft", "sft.epochs", "sft.rollouts", "sft.lr", "sft.families"]
+    assert list(dotted_keys(Settings)) == ["depth", "text_folder", *own]

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -12,6 +13,8 @@ from cygnet.settings.layers import Layer, merge
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
+
+_KEYS = re.compile(r"\w+(?:\.\w+)*")
 
 
 def validate(model: type[Model], layers: Sequence[Layer]) -> Model:
@@ -26,7 +29,8 @@ def validate(model: type[Model], layers: Sequence[Layer]) -> Model:
     try:
         return model.model_validate_json(document, strict=True)
     except ValidationError as error:
-        problems = [_describe(model, layers, detail) for detail in error.errors(include_url=False)]
+        details = _told_once(error.errors(include_url=False))
+        problems = [_describe(model, layers, detail) for detail in details]
     if len(problems) == 1:
         raise UserError(problems[0])
     raise UserError("\n  ".join([f"{len(problems)} mistakes in the settings:", *problems]))
@@ -49,10 +53,16 @@ def _sections(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
                 yield from _sections(section, f"{prefix}{name}.")
 
 
+def _told_once(details: Sequence[Any]) -> list[Any]:
+    """Mistakes without those that follow from others: an array whose items are wrong is not too short as well."""
+    around = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in around]
+
+
 def _describe(model: type[BaseModel], layers: Sequence[Layer], detail: Any) -> str:
     location: Location = detail["loc"]
     key = ".".join(str(part) for part in location)
-    where = ": ".join(part for part in (_source(layers, location), key) if part)
+    where = ": ".join(filter(None, (_sources(layers, detail), key)))
     if detail["type"] == "extra_forbidden":
         return f"{where}: there is no such key.{_did_you_mean(model, key)}"
     if detail["type"] == "missing":
@@ -62,6 +72,15 @@ def _describe(model: type[BaseModel], layers: Sequence[Layer], detail: Any) -> s
         message = "should be a table of settings"
     found = "" if isinstance(detail["input"], dict) else f" (found {json.dumps(detail['input'], ensure_ascii=False)})"
     return f"{where}: {message}{found}"
+
+
+def _sources(layers: Sequence[Layer], detail: Any) -> str:
+    """Where a mistake was made: of one in how keys of a section go together, wherever those that it names were set."""
+    location: Location = detail["loc"]
+    together = detail["type"] == "value_error" and isinstance(detail["input"], dict)
+    words = [tuple(word.split(".")) for word in _KEYS.findall(detail["msg"])] if together else []
+    places = [(*location, *word) for word in words if _sets(detail["input"], word)] or [location]
+    return " and ".join(dict.fromkeys(filter(None, (_source(layers, place) for place in places))))
 
 
 def _source(layers: Sequence[Layer], location: Location) -> str:
