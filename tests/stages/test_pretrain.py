@@ -102,6 +102,27 @@ def test_bits_per_byte_is_the_likelihood_of_the_text_over_its_bytes(
     assert heldout_bytes(folder, saved(tokenizer, tmp_path)) == "\n".join(texts).encode()
 
 
+def test_an_evaluation_reads_so_many_rows_and_makes_so_many_logits_as_find_room(
+    tmp_path: Path, build, inputs: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split, model = open_split(inputs / "tokens", "test"), build(context_length=32)
+    every = heldout_batches(split, 32, tokenizer, rows=None)
+    shapes: list[int] = []
+    model.model.register_forward_pre_hook(lambda _, given: shapes.append(len(given[0])))
+    expected = bits_by_source(model, every, tokenizer)
+    assert max(shapes) > 2
+    work = replace(WORK, rows_at_once=2)
+    stage = Pretraining(model, tokenizer, open_split(inputs / "tokens", "train"), split, CONFIG, work)
+    logits, made = model.logits, []
+    monkeypatch.setattr(model, "logits", lambda features: (made.append(len(features)), logits(features))[1])
+    monkeypatch.setattr("cygnet.stages.predictions._AT_ONCE", 20 * 300)
+    shapes.clear()
+    found = bits_by_source(model, heldout_batches(split, 32, tokenizer, rows=None, together=2), tokenizer)
+    bits_by_source(model, stage._heldout, tokenizer)
+    assert (max(shapes), max(made)) == (2, 20)
+    assert found[0] == pytest.approx(expected[0], rel=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("size", [2, 4])
 def test_shares_of_heldout_text_are_scored_as_all_of_it_is(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cygnet.stages.rl_models import Models
 from cygnet.stages.rollouts import Learner
 from cygnet.tokens.chat import render_prompt
 from cygnet.tokens.tokenizer import Tokenizer, train_tokenizer
+from cygnet.training.metrics import Metrics
 from cygnet.training.work import Work
 
 CONFIG = RlConfig(iterations=4, rollouts=8, minibatches=2, critic_warmup=0, max_new_tokens=12)
@@ -36,6 +38,25 @@ def make(inputs: Path, tokenizer: Tokenizer, config: RlConfig) -> Reinforcement:
     rows = read_prompts(inputs / "prompts.jsonl", tokenizer, 64)
     stage.prompts = [render_prompt(row["prompt"], tokenizer) for row in rows]
     return stage
+
+
+def test_held_out_answers_are_judged_so_many_at_once(inputs: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    found, sizes = [], []
+    for at_once in (None, 3):
+        stage = make(inputs, tokenizer, CONFIG)
+        stage._work = replace(stage._work, rows_at_once=at_once)
+        rows = read_prompts(inputs / "prompts.jsonl", tokenizer, 64)
+        stage.watch((rows * 8)[:8], None)
+        passes: list[int] = []
+        for model in (stage._reward_model, stage._reference):
+            model.model.register_forward_pre_hook(lambda *_, passes=passes: passes.append(1))
+        metrics = Metrics(tmp_path / f"{at_once}.jsonl", 0)
+        stage.after(0, metrics)
+        found.append(metrics.history("eval")[0])
+        sizes.append(len(passes))
+    assert sizes == [2, 6]  # all at once, and 3, 3 and 2
+    assert found[0]["rewards"] == pytest.approx(found[1]["rewards"], abs=1e-5)
+    assert found[0]["kl"] == pytest.approx(found[1]["kl"], abs=1e-5)
 
 
 def test_on_the_first_minibatch_ratios_are_one_and_the_kl_is_zero(stage: Reinforcement) -> None:

@@ -98,6 +98,17 @@ def test_rows_are_as_long_as_the_conversations_not_as_the_context(build, tmp_pat
         stage(said(300), context_length=256)
 
 
+def test_what_is_held_out_is_read_so_many_rows_at_once(build, inputs: Path, tokenizer: Tokenizer) -> None:
+    model, shapes, found = build(), [], []
+    model.model.register_forward_pre_hook(lambda _, given: shapes.append(len(given[0])))
+    for work, most in ((WORK, 16), (replace(WORK, rows_at_once=2), 2)):
+        files = (inputs / "conversations/train.jsonl", inputs / "conversations/train.jsonl")
+        found.append(FineTuning(model, tokenizer, *files, SftConfig(), work)._heldout_loss())
+        assert max(shapes) == most
+        shapes.clear()
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
 def test_every_conversation_is_read_and_the_second_epoch_is_in_another_order(stage: FineTuning) -> None:
     assert sorted(i for row in stage._rows for i in row) == list(range(120))
     rows = len(stage._rows)

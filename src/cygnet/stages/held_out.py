@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cygnet.model.transformer import Transformer
+from cygnet.stages.predictions import nats_of
 from cygnet.tokens.packing import Rows
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.distribution import on_device
@@ -48,7 +49,8 @@ def bits_by_source(
         rows = on_device(everything[place % len(everything)], device)
         counted = (lengths[rows.targets] > 0) & (rows.weights > 0)
         sizes = torch.where(rows.tokens == tokenizer.bos_id, first_lengths[rows.targets], lengths[rows.targets])
-        of_rows = (token_nats(model, rows) * counted).sum()
+        features = model.features(rows.tokens, rows.positions, rows.mask).flatten(0, 1)
+        of_rows = (nats_of(model, features, rows.targets.flatten()) * counted.flatten()).sum()
         if place < len(everything):
             nats[place], total[place] = float(of_rows), float((sizes * counted).sum())
     sums = world.sums([*nats, *total])

@@ -23,7 +23,7 @@ from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import muon_and_adamw
 from cygnet.training.rates import scaled_lr
-from cygnet.training.shares import parts
+from cygnet.training.shares import at_once, parts
 from cygnet.training.work import Work
 
 _SAMPLE_PROMPTS = ("def ", "Q: What is 47 + 35?\nA:", "The ")
@@ -54,7 +54,8 @@ def pretrain(tokens: Path, tokenizer_folder: Path, out: Path, config: PretrainCo
         stage.steps, "warmup-stable-decay", config.warmup, checkpoint_every=max(50, stage.steps // 20), together=True
     )
     metrics = fit(model, optimizers, stage, plan, work)
-    test = heldout_batches(open_split(tokens, "test", tokenizer.hash), config.context_length, tokenizer, rows=None)
+    split = open_split(tokens, "test", tokenizer.hash)
+    test = heldout_batches(split, config.context_length, tokenizer, rows=None, together=at_once(work))
     with usable_by_all(model):
         bits, by_source = bits_by_source(model, test, tokenizer, work.world)
     model = whole_model(model, lambda: _model(shape, config), work.world)
@@ -100,7 +101,9 @@ class Pretraining:
             )
         self.tokens = self._predicted(self._rows[: self.steps * config.rows_per_step])
         self.tokens_left_over = self._predicted(self._rows[self.steps * config.rows_per_step :])
-        self._heldout = heldout_batches(heldout, config.context_length, tokenizer, config.heldout_rows)
+        self._heldout = heldout_batches(
+            heldout, config.context_length, tokenizer, config.heldout_rows, together=at_once(work)
+        )
         self._due = {round(self.steps * i / config.evaluations) for i in range(config.evaluations + 1)}
         long = config.compile == "long" and repaid(model, self.tokens, work)
         self._token_nats = compiled(token_nats) if long else token_nats
@@ -153,8 +156,10 @@ def pieces(split: Split, documents: Sequence[int], row_length: int) -> list[np.n
     return found
 
 
-def heldout_batches(split: Split, row_length: int, tokenizer: Tokenizer, rows: int | None) -> dict[str, list[Rows]]:
-    """Packed rows of each source's held-out documents, at most `rows` rows in all, shared evenly."""
+def heldout_batches(
+    split: Split, row_length: int, tokenizer: Tokenizer, rows: int | None, together: int = 16
+) -> dict[str, list[Rows]]:
+    """Packed rows of each source's held-out documents, at most `rows` in all, shared evenly; so many in a batch."""
     names = split.source_names
     batches = {}
     for number, name in enumerate(names):
@@ -162,9 +167,8 @@ def heldout_batches(split: Split, row_length: int, tokenizer: Tokenizer, rows: i
         packed = pack([len(piece) for piece in members], row_length)[
             : None if rows is None else max(1, rows // len(names))
         ]
-        groups = [
-            [[members[i] for i in row] for row in packed[start : start + 16]] for start in range(0, len(packed), 16)
-        ]
+        starts = range(0, len(packed), together)
+        groups = [[[members[i] for i in row] for row in packed[start : start + together]] for start in starts]
         if groups:
             batches[name] = [collate(group, None, row_length, tokenizer.pad_id) for group in groups]
     if not batches:

@@ -192,8 +192,10 @@ def last_scores(model: ScalarModel, rows: Rows, order: Sequence[int]) -> Tensor:
 
 
 @torch.no_grad()
-def score_sequences(model: ScalarModel, tokenizer: Tokenizer, sequences: Sequence[list[int]]) -> Tensor:
-    """Raw scores of whole sequences (prompt and answer), packed 256 at a time.
+def score_sequences(
+    model: ScalarModel, tokenizer: Tokenizer, sequences: Sequence[list[int]], together: int = 256
+) -> Tensor:
+    """Raw scores of whole sequences (prompt and answer), packed so many at a time.
 
     Raises UserError when one is longer than the model reads.
     """
@@ -201,8 +203,8 @@ def score_sequences(model: ScalarModel, tokenizer: Tokenizer, sequences: Sequenc
     if longest > context:
         raise UserError(f"an answer with its prompt has {longest} tokens, but the reward model reads {context}.")
     parts = []
-    for start in range(0, len(sequences), 256):
-        rows, order = pack_whole(sequences[start : start + 256], context, tokenizer.pad_id)
+    for start in range(0, len(sequences), together):
+        rows, order = pack_whole(sequences[start : start + together], context, tokenizer.pad_id)
         parts.append(last_scores(model, on_device(rows, next(model.parameters()).device), order).cpu())
     return torch.cat(parts)
 

@@ -23,7 +23,7 @@ from cygnet.training.distribution import gathered, on_device
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
 from cygnet.training.order import visits
-from cygnet.training.shares import parts
+from cygnet.training.shares import at_once, parts
 from cygnet.training.work import Work
 
 # (row of the prompts file, response, finished) → score from 0 to 1
@@ -133,9 +133,7 @@ class Reinforcement:
         completions = self._answer(prompts, self._work.seed, range(len(prompts)))
         rewards = self._rewards(prompts, completions)
         texts = [response_text(completion.tokens, self._tokenizer) for completion in completions]
-        answers = self._lay_out(prompts, completions)
-        with torch.no_grad():
-            kl = (token_logprobs(self._policy, answers)[0] - token_logprobs(self._reference, answers)[0]).sum(dim=1)
+        kl = self._gaps(prompts, completions)
         values: dict[str, Any] = {"reward": float(rewards.mean()), "rewards": rewards.tolist(), "kl": float(kl.mean())}
         values["length"] = float(np.mean([len(completion.tokens) for completion in completions]))
         if self._gold is not None:
@@ -198,8 +196,19 @@ class Reinforcement:
         return [found[0] for found in engine.generate(prompts, samplings)]
 
     def _rewards(self, prompts: Sequence[list[int]], completions: Sequence[Completion]) -> torch.Tensor:
-        unfinished = self._config.unfinished_reward
-        return rewards_of(self._reward_model, self._tokenizer, prompts, completions, unfinished)
+        unfinished, together = self._config.unfinished_reward, at_once(self._work, most=256)
+        return rewards_of(self._reward_model, self._tokenizer, prompts, completions, unfinished, together)
+
+    @torch.no_grad()
+    def _gaps(self, prompts: Sequence[list[int]], completions: Sequence[Completion]) -> torch.Tensor:
+        """Each answer's KL to the reference in nats."""
+        together, gaps = at_once(self._work, most=len(prompts)), []
+        for start in range(0, len(prompts), together):
+            some = slice(start, start + together)
+            answers = self._lay_out(prompts[some], completions[some])
+            policy, reference = (token_logprobs(model, answers)[0] for model in (self._policy, self._reference))
+            gaps.append((policy - reference).sum(dim=1))
+        return torch.cat(gaps)
 
     def _lay_out(self, prompts: Sequence[list[int]], completions: Sequence[Completion]) -> Answers:
         """On this process's device."""

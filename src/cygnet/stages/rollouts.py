@@ -94,11 +94,14 @@ def rewards_of(
     prompts: Sequence[list[int]],
     completions: Sequence[Completion],
     unfinished: float,
+    together: int = 256,
 ) -> Tensor:
-    """[N] normalized scores of the answers; one that never ended gets `unfinished` instead (Ziegler et al. 2019)."""
+    """[N] normalized scores of the answers, scored so many at a time; one that never ended gets `unfinished` instead
+    (Ziegler et al. 2019)."""
     if not completions:
         return torch.zeros(0)
     sequences = [[*prompt, *completion.tokens] for prompt, completion in zip(prompts, completions, strict=True)]
-    scores = (score_sequences(reward_model, tokenizer, sequences) - reward_model.mean) / reward_model.scale
+    raw = score_sequences(reward_model, tokenizer, sequences, together)
+    scores = (raw - reward_model.mean) / reward_model.scale
     ended = torch.tensor([completion.finish_reason == "stop" for completion in completions])
     return torch.where(ended, scores, unfinished)

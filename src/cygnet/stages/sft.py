@@ -27,7 +27,7 @@ from cygnet.training.metrics import Metrics
 from cygnet.training.optimizers import muon_and_adamw
 from cygnet.training.order import visits
 from cygnet.training.rates import scaled_lr
-from cygnet.training.shares import parts
+from cygnet.training.shares import at_once, parts
 from cygnet.training.work import Work
 
 
@@ -160,11 +160,11 @@ class FineTuning:
 
     @torch.no_grad()
     def _heldout_loss(self) -> float:
-        length = self._row_length(self._heldout)
+        length, together = self._row_length(self._heldout), at_once(self._work)
         rows = pack([len(item.ids) for item in self._heldout], length)
         nats = count = 0.0
-        for start in range(0, len(rows), 16):
-            batch = self._collate(rows[start : start + 16], self._heldout, length)
+        for start in range(0, len(rows), together):
+            batch = self._collate(rows[start : start + together], self._heldout, length)
             loss = self.loss(on_device(batch, self._work.world.device))
             nats, count = nats + loss.total.item(), count + float(loss.count)
         return nats / count

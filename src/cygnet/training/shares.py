@@ -21,3 +21,8 @@ def parts(items: Sequence[Item], work: Work) -> list[Sequence[Item]]:
     bounds = [len(items) * i // (size * count) for i in range(size * count + 1)]
     own = bounds[work.world.rank * count : (work.world.rank + 1) * count + 1]
     return [items[start:end] for start, end in pairwise(own)]
+
+
+def at_once(work: Work, most: int = 16) -> int:
+    """How many items a pass of an evaluation reads: `most`, or `work.rows_at_once` if that is less."""
+    return min(most, work.rows_at_once or most)
