@@ -3,7 +3,7 @@
 import ctypes
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -132,11 +132,16 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
     clock, window, items = Clock(start.seconds), Window(start.window), start.items
     saved = clock.seconds
     with interrupts() as interrupted, writer_of(model, work) as writer:
+
+        def asks() -> dict[str, float]:
+            return {"stop": len(interrupted), "overdue": world.first and clock.seconds - saved > _OVERDUE}
+
         for step in range(start.step, plan.steps):
             scale = multiplier(step, plan.steps, plan.schedule, plan.warmup)
             _set_lr(optimizers, peaks, scale)
             began = clock.seconds
-            values = update(model, optimizers, stage, step, plan.clip, world)
+            values = update(model, optimizers, stage, step, plan.clip, world, asks)
+            stopping, overdue = values.pop("stop"), values.pop("overdue")
             window.add(values, clock.seconds - began)
             items += values["count"]
             writer.check()
@@ -149,9 +154,7 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
                 )
                 progress.update(done, values)
             _look(model, stage, plan, done, metrics, world)
-            overdue = world.first and clock.seconds - saved > _OVERDUE
-            stopping, asked = world.sums([float(len(interrupted)), float(len(interrupted) + overdue)])
-            if plan.saves(done, bool(asked)):
+            if plan.saves(done, asked=bool(stopping or overdue)):
                 _refuse_broken(model, stage, done, world)
                 save(model, optimizers, stage, world, writer, Place(done, clock.seconds, items, window.rows))
                 saved = clock.seconds
@@ -170,17 +173,23 @@ def update(
     step: int,
     clip: float,
     world: World = World(),  # noqa: B008 - it is frozen, and alone
+    asks: Callable[[], dict[str, float]] = dict,
 ) -> dict[str, float]:
-    """One optimizer step; returns the mean loss and extras over all processes, and the count under "count"."""
+    """One optimizer step; returns the mean loss and extras over all processes, and the count under "count".
+
+    What a process `asks` when it has done its batches comes back summed over all of them: on this occasion, since for
+    another each of them would wait until its GPU has nothing left to do.
+    """
     found: list[dict[str, float | Tensor]] = []
     for batch in stage.micro_batches(step):
         with _in_order():
             loss = stage.loss(on_device(batch, world.device))
             loss.total.backward()  # type: ignore[no-untyped-call]
         found.append({"loss": loss.total.detach(), "count": loss.count, **loss.extras})
-    sums = _summed(found)
+    asked = asks()
+    sums = {**_summed(found), **asked}
     sums = dict(zip(sums, world.sums(list(sums.values())), strict=True))
-    count = sums.pop("count")
+    asked, count = {name: sums.pop(name) for name in asked}, sums.pop("count")
     if count == 0:
         raise UserError(
             f"{stage.name}: step {step} has no token to learn from. Check that answers are not empty or cut off."
@@ -196,7 +205,7 @@ def update(
             )
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return {**{name: value / count for name, value in sums.items()}, "count": count}
+    return {**{name: value / count for name, value in sums.items()}, "count": count, **asked}
 
 
 @contextmanager
@@ -252,8 +261,8 @@ def _keep_freed_memory() -> None:
 
 def _refuse_broken(model: nn.Module, stage: Stage, done: int, world: World) -> None:
     """Raise UserError, in all processes, when a weight is not finite: the next loss would tell, but may be too late."""
-    broken = any(not bool(local(parameter).isfinite().all()) for parameter in model.parameters())
-    if world.sums([float(broken)]) != [0.0]:
+    sound = torch.stack([local(parameter.detach()).isfinite().all() for parameter in model.parameters()]).all()
+    if world.sums([float(sound)]) != [world.size]:
         raise UserError(f"{stage.name}: weights are not finite after {done} updates. {_LOWER}")
 
 
