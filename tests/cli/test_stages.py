@@ -69,6 +69,13 @@ def test_the_same_command_again_does_nothing(models: Path, cygnet) -> None:
     assert (models / "sft/model.safetensors").stat().st_mtime_ns == before
 
 
+def test_a_tokenizer_is_given_or_described(models: Path, texts: Path, tmp_path: Path, cygnet) -> None:
+    given = ["--tokenizer", models / "base", "-o", tmp_path / "base", "tokenizer.vocab_size=300"]
+    code, _, err = cygnet("pretrain", texts, *given)
+    assert (code, list(tmp_path.iterdir())) == (2, [])
+    assert "leave out tokenizer.vocab_size" in err
+
+
 def test_a_model_made_elsewhere_is_not_replaced(models: Path, tmp_path: Path, cygnet) -> None:
     shutil.copytree(models / "sft", tmp_path / "downloaded")
     before = sha256_of(tmp_path / "downloaded")

@@ -65,8 +65,8 @@ def test_a_name_is_one_folder(name: str) -> None:
 
 
 def test_the_settings_of_one_stage() -> None:
-    recipe = stage_recipe("sft", ["epochs=2.5", "seed=4", "sft.warmup=3", "pretrain.depth=2"])
-    assert (recipe.sft.epochs, recipe.seed, recipe.sft.warmup, recipe.pretrain.depth) == (2.5, 4, 3, 2)
+    recipe = stage_recipe("sft", ["epochs=2.5", "seed=4", "sft.warmup=3", "training.recompute=true"])
+    assert (recipe.sft.epochs, recipe.seed, recipe.sft.warmup, recipe.training.recompute) == (2.5, 4, 3, True)
     assert stage_recipe("sft", []) == Recipe(name="sft")
     with pytest.raises(
         UserError, match="the argument epoch=2: sft.epoch: there is no such key. Did you mean sft.epochs"
@@ -75,10 +75,36 @@ def test_the_settings_of_one_stage() -> None:
 
 
 def test_a_stages_own_key_comes_before_the_recipes() -> None:
-    # "tokens" is a section of the recipe, "prompts" a key of two stages, "reward" both a stage and not a key of rl
+    # "tokens" is a section of the recipe, "prompts" a key of two stages
     assert stage_recipe("rank", ["prompts=50"]).rank.prompts == 50
     assert stage_recipe("comparisons", ["prompts=50"]).comparisons.prompts == 50
-    assert stage_recipe("rl", ["reward.epochs=2.0"]).reward.epochs == 2
+    assert stage_recipe("pretrain", ["tokens.train_tokens=5_000"]).tokens.train_tokens == 5_000
+
+
+@pytest.mark.parametrize(
+    ("stage", "idle"),
+    [
+        ("rl", "reward.epochs=2.0"),
+        ("sft", "depth=2"),
+        ("sft", "tokenizer.vocab_size=300"),
+        ("reward", "name=mine"),
+        ("pretrain", "sft.epochs=3.0"),
+        ("pretrain", 'tokens.proportions="corpus"'),
+        ("pretrain", "corpus.drills=0.2"),
+    ],
+)
+def test_a_setting_that_a_stage_by_itself_does_not_go_by_is_refused(stage: str, idle: str) -> None:
+    with pytest.raises(UserError) as refused:
+        stage_recipe(stage, ["seed=2", idle])
+    others = "training, seed, threads, tokenizer, tokens.train_tokens, corpus." if stage == "pretrain" else "training,"
+    message = f"the argument {idle}: no effect on {stage} by itself. Besides its own settings it takes {others}"
+    assert str(refused.value).startswith(message)
+
+
+def test_what_pretraining_goes_by_is_taken() -> None:
+    settings = ["depth=2", "tokenizer.vocab_size=300", "tokens={train_tokens=5_000}", "corpus.dedup.near=false"]
+    recipe = stage_recipe("pretrain", settings)
+    assert (recipe.pretrain.depth, recipe.tokenizer.vocab_size, recipe.corpus.dedup.near) == (2, 300, False)
 
 
 def test_keys_of_a_section_within_a_section_add_up(tmp_path: Path) -> None:

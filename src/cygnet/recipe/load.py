@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cygnet.corpus.pipeline.config import Rules
 from cygnet.errors import UserError
 from cygnet.recipe.layers import preset_names, recipe_layers
 from cygnet.recipe.schema import AdaptSettings, ChatConfig, Recipe
@@ -13,6 +14,10 @@ from cygnet.settings.layers import Layer, Table, merge, parse_override
 from cygnet.settings.validate import validate
 
 DEFAULT = "pocket"
+
+# What a stage by itself goes by, besides its own settings.
+_EVERY = ("training", "seed", "threads")
+_BEFORE = {"pretrain": ("tokenizer", "tokens.train_tokens", *(f"corpus.{rule}" for rule in Rules.model_fields))}
 
 
 def load_recipe(arguments: Sequence[str] = ()) -> Recipe:
@@ -55,10 +60,17 @@ def stage_recipe(stage: str, overrides: Sequence[str]) -> Recipe:
     A key is one of the stage's own (`epochs=2`), or one of the recipe's (`seed=3`, `tokenizer.vocab_size=512`).
 
     Raises:
-        UserError: listing every mistake.
+        UserError: listing every mistake, or what the stage by itself does not go by.
     """
     layers = [_turn_dial(_in_stage(stage, parse_override(text))) for text in overrides]
-    return validate(Recipe, [Layer("", {"name": stage}), *layers])
+    recipe = validate(Recipe, [Layer("", {"name": stage}), *layers])
+    used = (stage, *_EVERY, *_BEFORE.get(stage, ()))
+    if idle := [layer.source for layer in layers if not all(_within(used, key) for key, _ in _flat(layer.data))]:
+        raise UserError(
+            f"{' and '.join(idle)}: no effect on {stage} by itself. Besides its own settings it takes "
+            f"{', '.join(used[1:])}."
+        )
+    return recipe
 
 
 def players_and_settings(arguments: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
@@ -125,6 +137,10 @@ def _in_stage(stage: str, layer: Layer) -> Layer:
     assert issubclass(own, BaseModel)
     known = key not in own.model_fields and (key in Recipe.model_fields or key == "depth")
     return layer if known else Layer(layer.source, {stage: layer.data})
+
+
+def _within(keys: Sequence[str], key: str) -> bool:
+    return any(f"{key}.".startswith(f"{known}.") for known in keys)
 
 
 def _flat(table: Table, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -37,6 +37,8 @@ def pretrain_alone(
 ) -> dict[str, Any]:
     """Train a base model from nothing on a folder of text files, with a tokenizer of its own unless one is given."""
     out, work = _places(out, texts)
+    if tokenizer is not None and "tokenizer" in recipe.model_fields_set:
+        raise UserError("--tokenizer names a tokenizer that is made already: leave out tokenizer.vocab_size, or that.")
     corpus = recipe.corpus.model_copy(update={"sources": (), "text_folder": str(texts.resolve())})
     mixture = recipe.tokens.model_copy(update={"proportions": {"own": 1.0}})
     pages = pages_step(corpus, {}, work / "pages")
