@@ -16,6 +16,7 @@ from cygnet.recipe.code import code_version
 from cygnet.recipe.lineage import Lineage
 from cygnet.recipe.runner import run_steps
 from cygnet.recipe.step import Step, upstream
+from cygnet.training.checkpoint import latest_checkpoint, save_checkpoint
 from cygnet.training.work import Work
 from cygnet.training.world import World
 
@@ -216,6 +217,31 @@ def test_with_restart_an_unfinished_step_begins_again_if_it_has_changed(
         "shout begins again: the checkpoints of its first 8 updates and its metrics are removed. Changed: what is in "
     )
     assert capsys.readouterr().out == f"{said}word.txt.\n"
+
+
+def test_with_restart_a_step_begins_again_whose_checkpoints_are_all_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train(work: Work) -> dict[str, Any]:
+        found = latest_checkpoint(work.checkpoints, restart=work.restart)
+        if found is None:
+            save_checkpoint(work.checkpoints, 5, {})
+            raise KeyboardInterrupt
+        return {}
+
+    def run(**how: bool) -> None:
+        step = Step("sft", (), (), {}, train, together=True)
+        run_steps([step], tmp_path, title="", seed=1, threads=1, progress=False, **how)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    (tmp_path / "checkpoints/sft/step_00000005/state.json").write_text("")
+    with pytest.raises(UserError, match="all checkpoints in .* are damaged: step_00000005"):
+        run()
+    with pytest.raises(KeyboardInterrupt):
+        run(restart=True)
+    assert "is damaged, and removed; training begins again" in capsys.readouterr().err
+    run(restart=True)
 
 
 def test_a_change_that_reaches_an_unfinished_step_is_refused_before_anything_is_made(kitchen: Kitchen) -> None:

@@ -1,4 +1,5 @@
 import errno
+import os
 import random
 import shutil
 import threading
@@ -80,21 +81,61 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
 
 
 def test_damaged_ones_take_no_sound_ones_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What an interrupted run writes on its way back to where they were would be dropped as older than they are."""
-    for step in (90, 100):
+    """One that Ctrl-C wrote, after a number of updates at which no other is written, is never written over."""
+    for step in (80, 90, 93):
         save_checkpoint(tmp_path, step, {"step": step})
-        (tmp_path / f"step_{step:08d}/state.json").write_text("{}")
-    assert latest_checkpoint(tmp_path) is None
-    said = capsys.readouterr().err
-    assert "step_00000100 is damaged; using the one before it." in said
-    assert "step_00000090 is damaged; no other is left, so training begins again." in said
-    for step in (10, 20, 30):
-        save_checkpoint(tmp_path, step, {"step": step})
-    assert latest_checkpoint(tmp_path) == (30, {"step": 30})
-    assert [int(path.name[-3:]) for path in sorted(tmp_path.iterdir())] == [20, 30, 90, 100]
-    for step in (90, 100, 110):
-        save_checkpoint(tmp_path, step, {"step": step})
-    assert [int(path.name[-3:]) for path in sorted(tmp_path.iterdir())] == [100, 110]
+    (tmp_path / "step_00000093/state.json").write_text("{}")
+    assert latest_checkpoint(tmp_path) == (90, {"step": 90})
+    assert capsys.readouterr().err == (
+        f"checkpoint {tmp_path / 'step_00000093'} is damaged, and removed; using that of step 90.\n"
+    )
+    save_checkpoint(tmp_path, 100, {"step": 100})
+    assert [int(path.name[-3:]) for path in sorted(tmp_path.iterdir())] == [90, 100]
+
+
+def damage_all(folder: Path) -> None:
+    for step in (10, 20):
+        save_checkpoint(folder, step, {"step": step})
+        (folder / f"step_{step:08d}/part_0.safetensors").write_bytes(b"")
+
+
+def test_when_all_are_damaged_nothing_begins_again_unasked(tmp_path: Path) -> None:
+    damage_all(tmp_path)
+    with pytest.raises(UserError, match=r"damaged: step_00000010, step_00000020\. Put back a copy .* add --restart"):
+        latest_checkpoint(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_when_all_are_damaged_it_begins_again_if_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage_all(tmp_path)
+    assert latest_checkpoint(tmp_path, restart=True) is None
+    assert capsys.readouterr().err.count("is damaged, and removed; training begins again.") == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_restart_leaves_sound_ones(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 10, {"step": 10})
+    assert latest_checkpoint(tmp_path, restart=True) == (10, {"step": 10})
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE])
+@pytest.mark.parametrize("call", ["read_text", "open", "iterdir"])
+def test_what_cant_be_read_now_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, call: str
+) -> None:
+    """`read_text` reads state.json, `open` the parts and `iterdir` which there are."""
+    for step in (10, 20):
+        save_checkpoint(tmp_path, step, STATE)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match=f"can't be read: {os.strerror(number)}"):
+        patch.setattr(Path, call, refuse)
+        latest_checkpoint(tmp_path, restart=True)
+    assert latest_checkpoint(tmp_path)[0] == 20
 
 
 @pytest.mark.parametrize("name", ["state.json", "part_0.safetensors"])
@@ -118,10 +159,11 @@ def test_a_damaged_one_is_passed_over(
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"sha256": "0", "state": {}}', "null"])
-def test_when_all_are_damaged_there_is_none(tmp_path: Path, text: str) -> None:
+def test_json_that_is_no_checkpoint_is_damage(tmp_path: Path, text: str) -> None:
     save_checkpoint(tmp_path, 10, STATE)
     (tmp_path / "step_00000010/state.json").write_text(text)
-    assert latest_checkpoint(tmp_path) is None
+    with pytest.raises(UserError, match="are damaged: step_00000010"):
+        latest_checkpoint(tmp_path)
 
 
 def test_half_a_write_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,8 +182,9 @@ def test_half_a_write_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_any_flipped_byte_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = {"weights": torch.arange(5), "deep": [{"x": 1.5}]}
     for step in (10, 20):
-        save_checkpoint(tmp_path, step, {"weights": torch.arange(5), "deep": [{"x": 1.5}]})
+        save_checkpoint(tmp_path, step, state)
     rng = random.Random(1)
     for name in ("part_0.safetensors", "state.json"):
         file = tmp_path / "step_00000020" / name
@@ -149,9 +192,8 @@ def test_any_flipped_byte_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixtu
         for place in rng.sample(range(len(sound)), min(40, len(sound))):
             file.write_bytes(sound[:place] + bytes([sound[place] ^ (1 << rng.randrange(8))]) + sound[place + 1 :])
             assert latest_checkpoint(tmp_path)[0] == 10, (name, place)
-            assert "step_00000020 is damaged; using the one before it" in capsys.readouterr().err
-        file.write_bytes(sound)
-    assert latest_checkpoint(tmp_path)[0] == 20
+            assert "step_00000020 is damaged" in capsys.readouterr().err
+            save_checkpoint(tmp_path, 20, state)
 
 
 def test_what_is_written_is_the_state_as_it_was_when_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,33 @@ def test_one_damaged_part_damages_the_checkpoint(
     for step, _ in together(2, lambda world: taken_up(world, build, tmp_path)):
         assert step == 4
     said = capfd.readouterr().err
-    assert said.count(f"checkpoint {newest} is damaged; using the one before it") == 1
+    assert said.count(f"checkpoint {newest} is damaged, and removed; using that of step 4.") == 1
+
+
+def test_when_all_are_damaged_no_process_begins_again(together: Together, build, tmp_path: Path) -> None:
+    stopped(together, build, tmp_path, 2)
+    for part in (tmp_path / "checkpoints").rglob("part_1.safetensors"):  # which one of them checks
+        part.write_bytes(b"")
+    for error in together(2, lambda world: taken_up(world, build, tmp_path)):
+        assert isinstance(error, UserError)
+        assert "are damaged: step_00000004, step_00000006. Put back" in str(error)
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+
+def test_what_one_process_cant_read_ends_all(together: Together, build, tmp_path: Path) -> None:
+    stopped(together, build, tmp_path, 2)
+
+    def job(world: World) -> None:
+        def refuse(path: Path) -> str:
+            raise OSError(errno.EIO, "Input/output error")
+
+        if world.rank == 1:
+            checkpoint.sha256_of = refuse
+        taken_up(world, build, tmp_path)
+
+    told, failed = together(2, job)
+    assert "another process could not read a checkpoint" in str(told)
+    assert "step_00000006 can't be read: Input/output error." in str(failed)
 
 
 def test_killed_while_writing_its_part_the_one_before_counts(together: Together, build, tmp_path: Path) -> None:

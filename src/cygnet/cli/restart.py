@@ -12,6 +12,6 @@ Restart = Annotated[
         name=RESTART,
         negative="",
         help="Begin an interrupted stage again, deleting what it had done, if something that it is made of has "
-        "changed. That is refused otherwise.",
+        "changed or its checkpoints are all damaged. That is refused otherwise.",
     ),
 ]

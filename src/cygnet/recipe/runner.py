@@ -22,16 +22,20 @@ _LONG = 60  # seconds from which it is said how long something took
 
 @dataclass(frozen=True)
 class Manner:
-    """How steps are carried out, which changes no result but for the order in which numbers are added."""
+    """How steps are carried out, which changes no result but for the order in which numbers are added.
+
+    restart: whether a step whose checkpoints are all damaged may begin again.
+    """
 
     threads: int
     training: TrainingConfig
     world: World
+    restart: bool
 
     def work(self, attempt: Attempt, seed: int, progress: bool, together: bool) -> Work:
         """What a step of one process, or of all together, is given."""
         world = self.world if together else World()
-        about = self.training.model_dump(exclude={"device"})
+        about = {**self.training.model_dump(exclude={"device"}), "restart": self.restart}
         return Work(attempt.checkpoints, attempt.metrics, seed, self.threads, progress, world, **about)
 
     def record(self, together: bool) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def run_steps(
     The first process holds `folder` (see `lock.locked`), and calls `accepted` when nothing is refused. Raises UserError
     for what is refused and for a missing input, and whatever the steps raise.
     """
-    manner = Manner(threads, training, world)
+    manner = Manner(threads, training, world, restart)
     refuse_unshared(folder, world)
     if not world.first:
         return _follow(steps, folder, title, seed, manner)
@@ -77,12 +81,12 @@ def run_steps(
     if not restart:
         refuse_changes(steps, lineage, seed)
     accepted()
-    _lead(steps, lineage, seed, manner, progress, restart)
+    _lead(steps, lineage, seed, manner, progress)
     world.tell({})
     return lineage
 
 
-def _lead(steps: Sequence[Step], lineage: Lineage, seed: int, manner: Manner, progress: bool, restart: bool) -> None:
+def _lead(steps: Sequence[Step], lineage: Lineage, seed: int, manner: Manner, progress: bool) -> None:
     _sweep(lineage.folder, steps)
     for position, step in enumerate(steps):
         ingredients = step.ingredients(lineage, seed)
@@ -92,7 +96,7 @@ def _lead(steps: Sequence[Step], lineage: Lineage, seed: int, manner: Manner, pr
             print(f"[{position + 1}/{len(steps)}] {step.name}{_why(lineage, step, ingredients)}", flush=True)
         left = Left.of(step.name, lineage.folder)
         before = {maker.name: lineage.records[maker.name].ingredients for maker in upstream(step, steps)}
-        attempt = Attempt.begin(left, lineage, ingredients, before, manner.record(step.together), restart)
+        attempt = Attempt.begin(left, lineage, ingredients, before, manner.record(step.together), manner.restart)
         if step.together:
             manner.world.tell({"step": position, "attempt": [str(attempt.checkpoints), str(attempt.metrics)]})
         metrics = step.action(manner.work(attempt, seed, progress, step.together))

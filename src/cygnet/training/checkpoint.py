@@ -20,15 +20,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cygnet.errors import ToldError, UserError
-from cygnet.files import read_json, sha256_of, write_aside, write_json
+from cygnet.files import sha256_of, write_aside, write_json
 from cygnet.training.pieces import Snapshot, restored, snapshot
 from cygnet.training.world import World
 
 _STEP = re.compile(r"step_(\d+)")
 _KEPT = 2
 
-# what reading a file that lacks some bytes, or has others, may raise
-_DAMAGE = (UserError, SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)
+# what reading may raise where a file is gone, lacks some bytes, or has others
+_GONE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+_DAMAGE = (*_GONE, SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError, StopIteration)
 
 
 class _Pending(NamedTuple):
@@ -106,22 +107,39 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:
     _write(folder, step, snapshot(state))
 
 
-def latest_checkpoint(folder: Path, world: World = World()) -> tuple[int, dict[str, Any]] | None:  # noqa: B008
-    """Step and state of the newest sound checkpoint, or None. A damaged one is passed over, saying so.
+def latest_checkpoint(
+    folder: Path,
+    world: World = World(),  # noqa: B008 - it is frozen, and alone
+    restart: bool = False,
+) -> tuple[int, dict[str, Any]] | None:
+    """Step and state of the newest sound checkpoint, or None if there are none. Damaged ones after it are removed.
 
     The processes of a `world` ask together, and each verifies some of the parts. What was sharded comes as `Pieces`.
+
+    Raises UserError, in all of them, where one can't be read, which doesn't say that it is damaged, and where all are
+    damaged, unless `restart` says that these may be removed.
     """
-    steps = world.tell([_step_of(path) for path in _steps(folder)])
-    for step in reversed(steps):
-        path = folder / _name(step)
-        state = _load(path, world)
-        if world.sums([float(state is None)]) == [0.0]:
-            assert state is not None
-            return step, state
-        if world.first:
-            instead = "using the one before it" if step != steps[0] else "no other is left, so training begins again"
-            print(f"checkpoint {path} is damaged; {instead}.", file=sys.stderr)
+    steps = world.tell([_step_of(path) for path in _steps(folder)] if world.first else None)
+    for place in reversed(range(len(steps))):
+        state = _sound(folder / _name(steps[place]), world)
+        if state is not None:
+            _remove(folder, steps[place + 1 :], f"using that of step {steps[place]}", world)
+            return steps[place], state
+    if steps and not restart:
+        names = ", ".join(map(_name, steps))
+        raise UserError(
+            f"all checkpoints in {folder} are damaged: {names}. Put back a copy of one, or add --restart, "
+            "which removes them: then this stage begins again."
+        )
+    _remove(folder, steps, "training begins again", world)
     return None
+
+
+def _remove(folder: Path, steps: list[int], instead: str, world: World) -> None:
+    """Remove damaged checkpoints, which would take the places of sound ones."""
+    for step in steps if world.first else []:
+        print(f"checkpoint {folder / _name(step)} is damaged, and removed; {instead}.", file=sys.stderr)
+        shutil.rmtree(folder / _name(step), ignore_errors=True)
 
 
 def _write(folder: Path, step: int, state: Snapshot) -> dict[str, Any]:
@@ -129,7 +147,7 @@ def _write(folder: Path, step: int, state: Snapshot) -> dict[str, Any]:
     with write_aside(folder / _name(step)) as temporary:
         part = _write_part(temporary, 0, state)
         _describe(temporary, [part], state.structure)
-    _drop_old(folder, step)
+    _drop_old(folder)
     return part
 
 
@@ -148,26 +166,42 @@ def _describe(folder: Path, parts: list[dict[str, Any]], structure: Any) -> None
 
 def _finish(folder: Path, step: int, parts: list[dict[str, Any]], structure: Any) -> None:
     """Make a checkpoint of the parts that all processes have written."""
-    temporary, path = _aside(folder, step), folder / _name(step)
+    temporary = _aside(folder, step)
     for file in temporary.iterdir():
         if file.name not in [part["file"] for part in parts]:
             file.unlink()  # of an earlier attempt with more processes, which was killed
     _describe(temporary, parts, structure)
-    if path.exists():  # and is damaged, or this step would not have been done again
-        shutil.rmtree(path)
-    temporary.replace(path)
-    _drop_old(folder, step)
+    temporary.replace(folder / _name(step))
+    _drop_old(folder)
 
 
-def _drop_old(folder: Path, step: int) -> None:
-    """Keep two up to `step`. Later ones, which the run passed over as damaged, are in nobody's place."""
-    for old in [path for path in _steps(folder) if _step_of(path) <= step][:-_KEPT]:
+def _drop_old(folder: Path) -> None:
+    for old in _steps(folder)[:-_KEPT]:
         shutil.rmtree(old)
 
 
-def _load(path: Path, world: World) -> dict[str, Any] | None:
+def _sound(path: Path, world: World) -> dict[str, Any] | None:
+    """The state in a checkpoint that is whole and as it was written, for all processes, or None."""
+    state, failure = None, None
     try:
-        found = read_json(path / "state.json")
+        state = _load(path, world)
+    except OSError as error:
+        failure = error
+    damaged, failed = world.sums([float(state is None), float(failure is not None)])
+    if failure is not None:
+        reason = failure.strerror or failure
+        raise UserError(
+            f"checkpoint {path} can't be read: {reason}. When it can be, give the command again."
+        ) from failure
+    if failed:
+        raise ToldError("another process could not read a checkpoint; it says why.")
+    return None if damaged else state
+
+
+def _load(path: Path, world: World) -> dict[str, Any] | None:
+    """See `_sound`; each process checks some of the parts. Raises OSError for what is there but can't be read."""
+    try:
+        found = json.loads((path / "state.json").read_text(encoding="utf-8"))
         parts = found["parts"]
         sound = found["sha256"] == _hash({"parts": parts, "state": found["state"]})
         mine = parts[world.rank :: world.size]
@@ -205,7 +239,12 @@ def _aside(folder: Path, step: int) -> Path:
 
 
 def _steps(folder: Path) -> list[Path]:
-    found = [path for path in folder.glob("step_*") if _STEP.fullmatch(path.name)]
+    try:
+        found = [path for path in folder.iterdir() if _STEP.fullmatch(path.name)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:  # that it is empty is not what this says
+        raise UserError(f"{folder} can't be read: {error.strerror}.") from error
     return sorted(found, key=_step_of)
 
 

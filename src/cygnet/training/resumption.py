@@ -78,9 +78,9 @@ def save(
 
 
 def resume(model: nn.Module, optimizers: Sequence[Optimizer], stage: Remembers, work: Work) -> Place:
-    """Take up the newest sound checkpoint in `work.checkpoints`, all processes the same."""
+    """Take up the newest sound checkpoint in `work.checkpoints`, all processes the same. See `latest_checkpoint`."""
     refuse_unshared(work.checkpoints, work.world)
-    found = latest_checkpoint(work.checkpoints, work.world)
+    found = latest_checkpoint(work.checkpoints, work.world, work.restart)
     if found is None:
         return Place(0, 0.0, 0.0)
     _, state = found

@@ -21,6 +21,7 @@ class Work:
     world: the processes that share the work.
     sharding: "full" leaves each process its part of the weights and what the optimizers keep; "none" a copy of all.
     recompute: whether a layer's activations are computed again in the backward pass instead of being kept.
+    restart: whether training may begin again where all checkpoints are damaged; otherwise that is refused.
     rows_at_once: rows (of reward: prompts; of rl: answers) that a forward pass reads at most; None: all of them.
     """
 
@@ -32,4 +33,5 @@ class Work:
     world: World = field(default_factory=World)
     sharding: Sharding = "none"
     recompute: bool = False
+    restart: bool = False
     rows_at_once: int | None = None
