@@ -55,7 +55,9 @@ def test_a_sharded_model_is_looked_at_without_being_made_whole(
 
 @pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="needs a C++ compiler")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of itself
+@pytest.mark.parametrize("settings", [{}, {"sharding": "full", "recompute": True}])
 def test_a_compiled_stage_goes_on_bit_for_bit(
+    settings: dict[str, Any],
     together: Callable[..., list[Any]],
     inputs: Path,
     tmp_path: Path,
@@ -75,12 +77,12 @@ def test_a_compiled_stage_goes_on_bit_for_bit(
             return original(*arguments)
 
         loop.update = update
-        run(inputs, tmp_path / "again", world)
+        run(inputs, tmp_path / "again", world, **settings)
 
     def graphs(world: World, folder: str) -> int:
         from torch._dynamo.utils import counters
 
-        run(inputs, tmp_path / folder, world)
+        run(inputs, tmp_path / folder, world, **settings)
         return int(counters["stats"]["unique_graphs"])
 
     assert min(together(2, lambda world: graphs(world, "straight"))) > 0

@@ -1,4 +1,5 @@
 import json
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from cygnet.stages.held_out import token_nats
 from cygnet.stages.sft import FineTuning, read_conversations, sft
 from cygnet.tokens.chat import render
 from cygnet.tokens.tokenizer import Tokenizer
+from cygnet.training.distribution import recomputed, spread
 from cygnet.training.order import visits
 from cygnet.training.work import Work
 
@@ -51,7 +53,7 @@ def test_compiled_it_is_the_same_loss(
 ) -> None:
     compiling: list[object] = []
     monkeypatch.setattr(torch, "compile", lambda function, **_: compiling.append(function) or function)
-    monkeypatch.setenv("CXX", "sh")
+    monkeypatch.setattr("cygnet.training.compiling.shutil.which", lambda name: name)
     monkeypatch.setattr("cygnet.training.compiling._REPAID", {"cpu": 0.0})
 
     def begun(work: Work = WORK, **settings: Any) -> FineTuning:
@@ -67,8 +69,6 @@ def test_compiled_it_is_the_same_loss(
         assert quick.loss(batch).total.item() == stage.loss(batch).total.item()  # held out, it is as it is
     begun(compile="never")
     begun(adapter=AdapterConfig(rank=2))
-    begun(replace(WORK, recompute=True))
-    begun(replace(WORK, sharding="full"))
     monkeypatch.setattr("cygnet.stages.predictions._AT_ONCE", 4 * 64 * 300 - 1)
     begun()
     assert len(compiling) == 1
@@ -107,6 +107,32 @@ def test_what_is_held_out_is_read_so_many_rows_at_once(build, inputs: Path, toke
         assert max(shapes) == most
         shapes.clear()
     assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_recomputed_its_layers_are_compiled_whatever_the_vocabulary(
+    stage: FineTuning, language_model: Transformer, tokenizer: Tokenizer, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more logits are made for it than without."""
+    compiling: list[object] = []
+    monkeypatch.setattr(torch, "compile", lambda function, **_: compiling.append(function) or function)
+    monkeypatch.setattr("cygnet.training.compiling.shutil.which", lambda name: name)
+    monkeypatch.setattr("cygnet.training.compiling._REPAID", {"cpu": 0.0})
+    monkeypatch.setattr("cygnet.stages.predictions._AT_ONCE", 1)
+    (batch,) = stage.micro_batches(0)
+    expected = stage.loss(batch)
+    model, work = deepcopy(language_model), replace(WORK, recompute=True)
+    spread(model, work)
+    data, config = inputs / "conversations/train.jsonl", SftConfig(rows_per_step=4, epochs=2.0)
+    FineTuning(model, tokenizer, data, None, config.model_copy(update={"compile": "never"}), work)
+    assert compiling == []
+    quick = FineTuning(model, tokenizer, data, None, config, work)
+    assert compiling == [recomputed]
+    read: list[int] = []
+    logits = model.logits
+    model.logits = lambda features: (read.append(len(features)), logits(features))[1]
+    found = quick.loss(batch)
+    assert sum(read) == found.count == expected.count
+    torch.testing.assert_close(found.total, expected.total)
 
 
 def test_every_conversation_is_read_and_the_second_epoch_is_in_another_order(stage: FineTuning) -> None:

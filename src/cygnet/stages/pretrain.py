@@ -17,7 +17,7 @@ from cygnet.stages.held_out import bits_by_source, token_nats
 from cygnet.tokens.packing import Rows, collate, cut, pack
 from cygnet.tokens.shards import Split, open_split
 from cygnet.tokens.tokenizer import Tokenizer
-from cygnet.training.compiling import compiled, repaid
+from cygnet.training.compiling import by_layers, compile_layers, compiled, repaid
 from cygnet.training.distribution import agreeing, spread, usable_by_all, whole_model
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
@@ -105,8 +105,12 @@ class Pretraining:
             heldout, config.context_length, tokenizer, config.heldout_rows, together=at_once(work)
         )
         self._due = {round(self.steps * i / config.evaluations) for i in range(config.evaluations + 1)}
-        long = config.compile == "long" and repaid(model, self.tokens, work)
-        self._token_nats = compiled(token_nats) if long else token_nats
+        self._token_nats = token_nats
+        if config.compile == "long" and repaid(model, self.tokens):
+            if by_layers(work):
+                compile_layers(model, work)
+            else:
+                self._token_nats = compiled(token_nats)
 
     def micro_batches(self, step: int) -> Sequence[Rows]:
         """The rows of one update. A part without rows is one of padding."""

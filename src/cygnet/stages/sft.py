@@ -20,7 +20,7 @@ from cygnet.stages.predictions import find_room, nats_of
 from cygnet.tokens.chat import Rendered, read_messages, render
 from cygnet.tokens.packing import Rows, collate, pack, row_length
 from cygnet.tokens.tokenizer import Tokenizer
-from cygnet.training.compiling import compiled, repaid
+from cygnet.training.compiling import by_layers, compile_layers, compiled, repaid
 from cygnet.training.distribution import on_device, spread, whole_model
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
@@ -97,17 +97,25 @@ class FineTuning:
         self.steps = max(1, round(config.epochs * len(self._rows) / config.rows_per_step))
         self._heldout = read_conversations(heldout, tokenizer, context) if heldout else []
         self._exercises = read_exercises(heldout) if heldout else []
-        self._quick = compiled(token_nats) if self._long() else None
+        self._quick = None
+        if self._long() and by_layers(work):
+            compile_layers(model, work)
+        elif self._long() and self._find_room():
+            self._quick = compiled(token_nats)
 
     def _long(self) -> bool:
-        """Whether compiling pays. What is compiled is what pretraining compiles, so that after it there is little left
-        to do; but for large vocabularies that makes too many logits."""
-        config, work = self._config, self._work
+        """Whether compiling pays."""
+        config = self._config
         if not isinstance(config, SftConfig) or config.compile == "never" or config.adapter.rank:
             return False
+        return repaid(self._model, self.steps * config.rows_per_step * self._length)
+
+    def _find_room(self) -> bool:
+        """Whether the loss of all places can be compiled, as in pretraining, so that after it there is little left to
+        do: for large vocabularies that makes too many logits."""
+        config, work = self._config, self._work
         rows = min(config.rows_per_step, work.rows_at_once or config.rows_per_step)
-        room = find_room(rows * self._length, self._model.config.vocab_size, next(self._model.parameters()).device)
-        return room and repaid(self._model, self.steps * config.rows_per_step * self._length, work)
+        return find_room(rows * self._length, self._model.config.vocab_size, next(self._model.parameters()).device)
 
     def micro_batches(self, step: int) -> Sequence[Rows]:
         """The rows of one update. A part without rows is one of padding."""

@@ -3,12 +3,14 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from typing import ParamSpec
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, ParamSpec
 
 import torch
 from torch import Tensor, nn
 
+from cygnet.training.distribution import layers_of, recomputed
 from cygnet.training.randomness import random_state, restore_random
 from cygnet.training.work import Work
 
@@ -23,15 +25,25 @@ def pays(flops: float, device: torch.device) -> bool:
     return flops >= _REPAID.get(device.type, float("inf"))
 
 
-def repaid(model: nn.Module, tokens: float, work: Work) -> bool:
-    """Whether to compile a stage in which the model reads so many tokens, forward and backward.
-
-    Weights that are spread over processes are gathered by hooks, which don't compile.
-    """
-    if work.sharding != "none" or work.recompute:
-        return False
+def repaid(model: nn.Module, tokens: float) -> bool:
+    """Whether to compile a stage in which the model reads so many tokens, forward and backward."""
     parameters = list(model.parameters())
     return pays(6 * sum(parameter.numel() for parameter in parameters) * tokens, parameters[0].device)
+
+
+def by_layers(work: Work) -> bool:
+    """Whether only layers can be compiled: what is around them, hooks that gather sharded weights, doesn't compile."""
+    return work.recompute or (work.sharding != "none" and work.world.size > 1)
+
+
+def compile_layers(model: nn.Module, work: Work) -> None:
+    """Compile the layers of a model that `spread` has seen, each by itself and all to the same code.
+
+    Hooks on a layer stay outside of that; its recomputation, if `work` asks for it, is compiled with it.
+    """
+    quick = compiled(recomputed if work.recompute else _through)
+    for layer in layers_of(model):
+        layer.forward = partial(quick, layer)
 
 
 def compiled(function: Callable[Given, Tensor]) -> Callable[Given, Tensor]:
@@ -59,7 +71,7 @@ def compiled(function: Callable[Given, Tensor]) -> Callable[Given, Tensor]:
             with torch.no_grad():  # what it computes once and keeps is no part of what is compiled
                 function(*args, **kwargs)
             try:
-                _try_backward(quick(*args, **kwargs))
+                _try_backward(quick(*_cut_off(args), **kwargs))  # type: ignore[arg-type]
                 chosen.append(quick)
             except torch.OutOfMemoryError:  # what is not compiled takes more of it, not less
                 raise
@@ -70,6 +82,15 @@ def compiled(function: Callable[Given, Tensor]) -> Callable[Given, Tensor]:
         return chosen[0](*args, **kwargs)
 
     return call
+
+
+def _through(layer: nn.Module, *inputs: Any) -> Tensor:
+    return torch.as_tensor(type(layer).forward(layer, *inputs))
+
+
+def _cut_off(given: Iterable[object]) -> list[object]:
+    """Tensors without what they were computed from, where hooks may wait for the backward pass."""
+    return [x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in given]
 
 
 def _try_backward(result: Tensor) -> None:

@@ -24,10 +24,10 @@ Model = TypeVar("Model", bound=nn.Module)
 
 def spread(model: nn.Module, work: Work) -> None:
     """Move `model` to this process's device, or its shard, layer by layer, if `work` says so. Before its optimizers!"""
-    layers = [layer for module in model.modules() if isinstance(module, nn.ModuleList) for layer in module]
+    layers = layers_of(model)
     if work.recompute:
         for layer in layers:
-            layer.forward = partial(_recomputed, layer.forward)
+            layer.forward = partial(recomputed, layer)
     if work.sharding == "none" or work.world.size == 1:
         model.to(work.world.device)
         return
@@ -42,6 +42,22 @@ def spread(model: nn.Module, work: Work) -> None:
     if hasattr(model, "features"):  # language models are entered there, not through `forward`
         register_fsdp_forward_method(model, "features")
         _enter_once(model)
+
+
+def layers_of(model: nn.Module) -> list[nn.Module]:
+    """The layers of its trunk, which are sharded, recomputed and compiled one by one."""
+    return [layer for module in model.modules() if isinstance(module, nn.ModuleList) for layer in module]
+
+
+def recomputed(layer: nn.Module, *inputs: Any) -> Tensor:
+    """`layer` as its class has it, of which nothing but the inputs is kept for the backward pass (Chen et al. 2016).
+
+    No random numbers are put back for it: a layer draws none.
+    """
+    forward = partial(type(layer).forward, layer)
+    if not torch.is_grad_enabled():
+        return torch.as_tensor(forward(*inputs))
+    return torch.as_tensor(checkpoint(forward, *inputs, use_reentrant=False, preserve_rng_state=False))
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter], world: World) -> None:
@@ -182,16 +198,6 @@ def on_device(batch: Any, device: str | torch.device) -> Any:
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
         return type(batch)(*(on_device(value, device) for value in batch))
     return batch
-
-
-def _recomputed(forward: Callable[..., Tensor], *inputs: Any) -> Tensor:
-    """`forward`, of which nothing but the inputs is kept for the backward pass (Chen et al. 2016).
-
-    No random numbers are put back for it: a layer draws none.
-    """
-    if not torch.is_grad_enabled():
-        return forward(*inputs)
-    return torch.as_tensor(checkpoint(forward, *inputs, use_reentrant=False, preserve_rng_state=False))
 
 
 def _enter_once(model: nn.Module) -> None:
