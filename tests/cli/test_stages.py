@@ -76,6 +76,28 @@ def test_a_tokenizer_is_given_or_described(models: Path, texts: Path, tmp_path: 
     assert "leave out tokenizer.vocab_size" in err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sft", "model.gguf", "chats.jsonl"],
+        ["reward", "model.gguf", "comparisons.jsonl"],
+        ["rl", "model.gguf", "prompts.jsonl", "--reward", "reward"],
+        ["rl", "sft", "prompts.jsonl", "--reward", "model.gguf"],
+        ["rank", "prompts.jsonl", "a=sft", "b=rl", "--reward", "model.gguf"],
+        ["pretrain", "texts", "--tokenizer", "model.gguf"],
+    ],
+    ids=" ".join,
+)
+def test_what_takes_a_folder_says_how_to_make_one_of_a_gguf_file(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cygnet
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.gguf").touch()
+    code, out, err = cygnet(*arguments, "-o", "out")
+    assert (code, out, [path.name for path in tmp_path.iterdir()]) == (2, "", ["model.gguf"])
+    assert "Make a folder of it: cygnet export model.gguf --to hf --out FOLDER" in err
+
+
 def test_a_model_made_elsewhere_is_not_replaced(models: Path, tmp_path: Path, cygnet) -> None:
     shutil.copytree(models / "sft", tmp_path / "downloaded")
     before = sha256_of(tmp_path / "downloaded")

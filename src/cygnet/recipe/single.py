@@ -37,8 +37,10 @@ def pretrain_alone(
 ) -> dict[str, Any]:
     """Train a base model from nothing on a folder of text files, with a tokenizer of its own unless one is given."""
     out, work = _places(out, texts)
-    if tokenizer is not None and "tokenizer" in recipe.model_fields_set:
-        raise UserError("--tokenizer names a tokenizer that is made already: leave out tokenizer.vocab_size, or that.")
+    if tokenizer is not None:
+        tokenizer = _folder(tokenizer)
+        if "tokenizer" in recipe.model_fields_set:
+            raise UserError("--tokenizer names one that is made already: leave out tokenizer.vocab_size, or that.")
     corpus = recipe.corpus.model_copy(update={"sources": (), "text_folder": str(texts.resolve())})
     mixture = recipe.tokens.model_copy(update={"proportions": {"own": 1.0}})
     pages = pages_step(corpus, {}, work / "pages")
@@ -57,7 +59,7 @@ def sft_alone(base: Path, conversations: Path, out: Path, recipe: Recipe, restar
     out, work = _places(out, base, conversations)
     steps, folder = split_step(conversations, ["messages"], work / "conversations", "validation.jsonl")
     with naming_rows_of(conversations, folder):
-        return _run([*steps, sft_step(recipe.sft, base.resolve(), folder, out)], work, recipe, restart)
+        return _run([*steps, sft_step(recipe.sft, _folder(base), folder, out)], work, recipe, restart)
 
 
 def adapt_alone(
@@ -76,7 +78,7 @@ def reward_alone(sft: Path, comparisons: Path, out: Path, recipe: Recipe, restar
     out, work = _places(out, sft, comparisons)
     steps, folder = split_step(comparisons, ["prompt", "responses", "ranks"], work / "comparisons", "heldout.jsonl")
     with naming_rows_of(comparisons, folder):
-        return _run([*steps, reward_step(recipe.reward, sft.resolve(), folder, out)], work, recipe, restart)
+        return _run([*steps, reward_step(recipe.reward, _folder(sft), folder, out)], work, recipe, restart)
 
 
 def rl_alone(
@@ -87,7 +89,7 @@ def rl_alone(
     steps, folder = split_step(prompts, ["prompt"], work / "prompts", "heldout.jsonl")
     train, heldout = folder / "train.jsonl", folder / "heldout.jsonl"
     with naming_rows_of(prompts, folder):
-        step = rl_step(recipe.rl, sft.resolve(), reward.resolve(), train, heldout, out)
+        step = rl_step(recipe.rl, _folder(sft), _folder(reward), train, heldout, out)
         return _run([*steps, step], work, recipe, restart)
 
 
@@ -95,7 +97,7 @@ def rank_alone(
     prompts: Path, models: Mapping[str, Path], reward: Path | None, out: Path, recipe: Recipe
 ) -> dict[str, Any]:
     """Rank language models on rows of {"prompt"}; returns rating and interval of each. See `contest.rank_any`."""
-    inputs = [prompts, *models.values(), *([reward] if reward else [])]
+    inputs = [prompts, *models.values(), *([_folder(reward)] if reward else [])]
     out, work = _places(out, *inputs)
 
     def action(work: Work) -> dict[str, Any]:
@@ -123,6 +125,13 @@ def _run(steps: Sequence[Step], work: Path, settings: Recipe | AdaptSettings, re
             restart=restart,
         )
     return lineage.records[steps[-1].name].metrics
+
+
+def _folder(model: Path) -> Path:
+    """Where a model lies. Raises UserError for a GGUF file: what is made of it is said, and not put into a cache."""
+    if model.suffix == ".gguf" and model.is_file():
+        raise UserError(f"{model} is a GGUF file. Make a folder of it: cygnet export {model} --to hf --out FOLDER")
+    return model.resolve()
 
 
 def _places(out: Path, *inputs: Path) -> tuple[Path, Path]:
