@@ -34,16 +34,42 @@ def test_what_will_happen_again_is_dropped(path: Path) -> None:
     assert Metrics(path, 0).history("step") == []
 
 
+TORN = [b"\0\0\0\0\n", b'{"event": "step", "st\0\0\n', b"\xff\xfe\n", b"\n", b"3\n", b"[]\n", b'{"step": "x"}\n']
+
+
+def write(path: Path, *lines: int | bytes) -> None:
+    """Events after so many updates, and what a power cut left."""
+    path.parent.mkdir()
+    path.write_bytes(
+        b"".join(line if isinstance(line, bytes) else b'{"event": "step", "step": %d}\n' % line for line in lines)
+    )
+
+
+@pytest.mark.parametrize("torn", TORN)
+def test_what_cant_be_read_is_left_out_and_said(path: Path, torn: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    write(path, 10, torn, torn, 20, torn, 30)
+    assert [event["step"] for event in Metrics(path, 20).history("step")] == [10, 20]
+    assert capsys.readouterr().err.startswith(f"{path}: 3 lines can't be read, and left out of the curves.")
+
+
+def test_what_cant_be_read_and_will_happen_again_is_dropped_like_what_can(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(path, 10, 20, 30, *TORN, 40, TORN[0] * 4096 + b"\0")
+    assert [event["step"] for event in Metrics(path, 20).history("step")] == [10, 20]
+    assert not capsys.readouterr().err
+
+
 def test_a_crash_while_dropping_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Metrics(path, 0).log("step", 10)
     before = path.read_text()
 
-    def crash(self: Path, text: str, **_: str) -> None:
-        self.write_bytes(b"")
+    def crash(self: Path, data: bytes) -> None:
+        self.touch()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", crash)
+        patch.setattr(Path, "write_bytes", crash)
         with pytest.raises(KeyboardInterrupt):
             Metrics(path, 10)
     assert path.read_text() == before

@@ -16,16 +16,17 @@ _PLAIN_EVERY_SECONDS = 5.0
 class Metrics:
     """Appends events to a file; everything that plots or prints reads that file.
 
-    On resume from `step`, events of later steps are dropped: they will happen again. Of several processes one writes.
+    On resume from `resume_step`, events of later steps are dropped: they will happen again. So are lines that can't be
+    read, as a power cut may leave them, which is said if they were earlier. Of several processes one writes.
     """
 
     def __init__(self, path: Path, resume_step: int, written: bool = True) -> None:
         self._path, self._written = path, written
         if not written:
             return
-        kept = [line for line in _lines(path) if json.loads(line)["step"] <= resume_step] if resume_step else []
+        kept = _until(resume_step, path) if resume_step else []
         with write_aside(path) as temporary:
-            temporary.write_text("".join(kept), encoding="utf-8")
+            temporary.write_bytes(b"".join(kept))
 
     def log(self, event: str, step: int, **values: Any) -> None:
         """Append one event."""
@@ -73,8 +74,35 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def _lines(path: Path) -> list[str]:
+def _until(step: int, path: Path) -> list[bytes]:
+    """The lines up to `step`. Of those that can't be read, what stands behind a later one was later, too."""
+    kept, torn, later = [], 0, False
+    for line in _lines(path):
+        found = _step_of(line)
+        if found is None:
+            torn += not later
+        elif found <= step:
+            kept.append(line)
+        else:
+            later = True
+    if torn:
+        lines = "a line" if torn == 1 else f"{torn:,} lines"
+        print(
+            f"{path}: {lines} can't be read, and left out of the curves. Nothing else depends on it.", file=sys.stderr
+        )
+    return kept
+
+
+def _step_of(line: bytes) -> float | None:
+    """After which update the event happened; None if it can't be read."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def _lines(path: Path) -> list[bytes]:
     """Whole lines of the file; a line cut short by a crash is left out."""
     if not path.exists():
         return []
-    return [line + "\n" for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+    return [line + b"\n" for line in path.read_bytes().split(b"\n")[:-1]]
