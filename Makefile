@@ -15,7 +15,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[test,dev,docs]'
 	touch $@
 
-demo: $(INSTALLED) ## Raise the pocket assistant on this machine (about nine minutes) and show its report
+demo: $(INSTALLED) ## Raise the pocket assistant on this machine (seven to nine minutes) and show its report
 	$(BIN)/cygnet run pocket
 	@echo "Open runs/pocket/report.html in a browser, or talk to it: $(BIN)/cygnet chat runs/pocket/rl"
 
