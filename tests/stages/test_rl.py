@@ -199,7 +199,7 @@ def test_a_reward_model_that_reads_less_is_refused(
         ({"prompt": "hello"}, "expected a list of messages"),
         ({"prompt": []}, "expected a list of messages"),
         ({"prompt": [{"role": "robot", "content": "hello"}]}, "unknown role 'robot'"),
-        ({"prompt": [{"role": "user", "content": "hello " * 60}]}, "tokens leave no room to answer in 64"),
+        ({"prompt": [{"role": "user", "content": "hello " * 60}]}, r"leave no room to answer in 64\. Shorten it"),
     ],
 )
 def test_a_malformed_prompt_is_named(tmp_path: Path, tokenizer: Tokenizer, row: dict, message: str) -> None:

@@ -144,7 +144,10 @@ def _agreed(name: str, ours: Reading, theirs: Reading, moved: float) -> str:
 
 def _same_tokens(name: str, ours: Reading, theirs: Reading) -> None:
     if (ours.texts, ours.begun) != (theirs.texts, theirs.begun):
-        raise UserError(f"opened by {name}, it reads text as other tokens: nothing was written.")
+        raise UserError(
+            f"opened by {name}, it reads text as other tokens: nothing was written. Some programs cut text in a way of "
+            "their own for an architecture, whatever the tokenizer says: give it the tokenizer that it usually has."
+        )
     if ours.chat != theirs.chat:
         raise UserError(f"opened by {name}, it writes conversations otherwise: nothing was written.")
 

@@ -67,7 +67,10 @@ def _comparison(row: Row, tokenizer: Tokenizer, context_length: int) -> Comparis
     prompt = render_prompt(row.prompt, tokenizer)
     longest = len(prompt) + max(len(answer) for answer in answers)
     if longest > context_length:
-        raise UserError(f"{longest} tokens, but the model reads {context_length}.")
+        raise UserError(
+            f"{longest} tokens, but the model reads {context_length}. "
+            "Shorten it, or pretrain with a longer context_length."
+        )
     return Comparison(prompt_key(row.prompt), [[*prompt, *answer] for answer in answers], row.ranks, scores)
 
 

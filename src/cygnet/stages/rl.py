@@ -250,7 +250,10 @@ def read_prompts(path: Path, tokenizer: Tokenizer, context_length: int) -> list[
         except UserError as error:
             raise UserError(f"{path}, row {number}: {error}") from error
         if length >= context_length:
-            raise UserError(f"{path}, row {number}: {length} tokens leave no room to answer in {context_length}.")
+            raise UserError(
+                f"{path}, row {number}: {length} tokens leave no room to answer in {context_length}. "
+                "Shorten it, or pretrain with a longer context_length."
+            )
     return rows
 
 
