@@ -21,6 +21,13 @@ def test_many_devices_have_a_line_for_each_sharding(cygnet) -> None:
     assert "does not fit" in cygnet("plan", "--flops", 1e24, "--on", "rtx4090", "--gpus", 1).out
 
 
+@pytest.mark.parametrize(("flops", "end"), [(1e40, "largest"), (1e12, "smallest")])
+def test_a_plan_beyond_all_shapes_says_so(cygnet, flops: float, end: str) -> None:
+    out = cygnet("plan", "--flops", flops, "--on", "h100").out
+    assert re.search(rf"^  model .*\n +the {end} shape that is planned; the law asks for \S+$", out, re.MULTILINE)
+    assert "the law asks" not in cygnet("plan", "--flops", 1e20, "--on", "h100").out
+
+
 def test_a_small_plan_ends_in_a_command(cygnet) -> None:
     out = cygnet("plan", "--hours", 0.5).out
     command = re.search(r"^  cygnet (run pocket .*)$", out, re.MULTILINE)
@@ -33,6 +40,7 @@ def test_a_plan_as_json_has_the_same_numbers(cygnet) -> None:
     values = json.loads(cygnet("plan", "--dollars", 300, "--on", "h100", "--json").out)
     assert values["plan"]["dollars"] == pytest.approx(300, rel=1e-3)
     assert values["plan"]["law"] == "chinchilla"
+    assert values["plan"]["wanted"] == pytest.approx(values["plan"]["parameters"], rel=0.1)
     assert {option["law"] for option in values["options"]} >= {"kaplan", "refit", "pocket"}
 
 

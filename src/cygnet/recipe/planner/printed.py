@@ -73,6 +73,7 @@ def _option(option: Option) -> dict[str, Any]:
         "law": option.law.key,
         "about": option.law.about,
         "source": option.law.source,
+        "wanted": option.wanted,
         "parameters": option.parameters,
         "tokens": option.tokens,
         "config": option.shape.to_huggingface(),

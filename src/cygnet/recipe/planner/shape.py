@@ -66,6 +66,14 @@ def nearest_shape(parameters: float, vocab_size: int, context_length: int) -> Mo
     return min(shapes(vocab_size, context_length), key=lambda shape: abs(log(parameter_count(shape) / parameters)))
 
 
+def end_of_shapes(parameters: float, shape: ModelConfig) -> str | None:
+    """Whether `shape` is as near as can be to a count beyond those of all shapes, as the "smallest" or "largest"."""
+    among = shapes(shape.vocab_size, shape.context_length)
+    if shape == among[0] and parameters < parameter_count(shape):
+        return "smallest"
+    return "largest" if shape == among[-1] and parameters > parameter_count(shape) else None
+
+
 def nearest_depth(shape: ModelConfig) -> int:
     """The depth whose parameter count on the dial is nearest to that of `shape`, however deep."""
     wanted, vocab_size, context = parameter_count(shape), shape.vocab_size, shape.context_length

@@ -12,7 +12,7 @@ from cygnet.recipe.planner.memory import Held, optimizer_bytes, row_activations,
 from cygnet.recipe.planner.plan import Plan, fits
 from cygnet.recipe.planner.published import Comparison, Figure, Row
 from cygnet.recipe.planner.running import how_to_start
-from cygnet.recipe.planner.shape import layer_matrices, on_the_dial
+from cygnet.recipe.planner.shape import end_of_shapes, layer_matrices, on_the_dial
 from cygnet.recipe.planner.words import amount, columns, flops, money, wall_time
 
 _GB = 1e9
@@ -69,9 +69,12 @@ def _training(plan: Plan) -> list[str]:
     muon, others = recipe_rates(shape, plan.rows)
     untried = "" if plan.rows <= _TRIED_ROWS else f" (never tried beyond {_TRIED_ROWS} rows)"
     alone = step_law_rate(shape.layers * layer_matrices(shape), option.tokens)
+    end = end_of_shapes(option.wanted, shape)
+    asked = [("", f"the {end} shape that is planned; the law asks for {amount(option.wanted)}")] if end else []
     dollars = "" if plan.dollars is None else f", {money(plan.dollars)}"
     says = (
         ("model", f"{amount(option.parameters)} parameters: {size}, vocabulary {shape.vocab_size:,}"),
+        *asked,
         (
             "tokens",
             f"{amount(option.tokens)}: {plan.steps:,} updates of {plan.rows:,} rows of {shape.context_length:,}",
