@@ -164,18 +164,18 @@ def test_an_interrupted_stage_that_has_changed_is_refused_unless_it_may_begin_ag
         "rl": [models / "sft", models / "prompts.jsonl", "--reward", models / "reward", "iterations=1", "rollouts=4"],
     }
     command = [verb, *given[verb], *SMALL, "-o", tmp_path / "a"]
-    (tmp_path / f"a.work/checkpoints/{verb}/step_7").mkdir(parents=True)
+    (tmp_path / f"a.work/checkpoints/{verb}/step_00000007").mkdir(parents=True)
     (tmp_path / "a.work/.lock").touch()
     code, out, err = cygnet(*command)
     assert (code, out) == (2, "")
     assert err.startswith(f"cygnet: {verb} was interrupted after 7 updates, and since then this has changed: ")
     assert "add --restart" in err
     assert not (tmp_path / "a").exists()
-    assert (tmp_path / f"a.work/checkpoints/{verb}/step_7").exists()
+    assert (tmp_path / f"a.work/checkpoints/{verb}/step_00000007").exists()
     code, out, _ = cygnet(*command, "--restart")
     assert code == 0
     assert f"{verb} begins again: the checkpoints of its first 7 updates and its metrics are removed." in out
-    assert not (tmp_path / f"a.work/checkpoints/{verb}/step_7").exists()
+    assert not (tmp_path / f"a.work/checkpoints/{verb}/step_00000007").exists()
 
 
 def test_models_are_ranked_by_a_reward_model(models: Path, tmp_path: Path, cygnet) -> None:

@@ -40,7 +40,7 @@ class Kitchen:
 
     def shout(self, work: Work) -> dict[str, Any]:
         self.calls.append("shout")
-        write_json(work.checkpoints / "step_1" / "state.json", {"seed": work.seed})
+        write_json(work.checkpoints / "step_00000001" / "state.json", {"seed": work.seed})
         with work.metrics.open("a") as events:
             events.write("{}\n")
         if self.fail:
@@ -126,10 +126,10 @@ def test_an_interrupted_step_finds_its_checkpoints(kitchen: Kitchen) -> None:
     kitchen.fail = True
     with pytest.raises(KeyboardInterrupt):
         kitchen.run()
-    (kitchen.folder / "checkpoints/shout/step_7").mkdir()
+    (kitchen.folder / "checkpoints/shout/step_00000007").mkdir()
     kitchen.fail = False
     assert kitchen.run() == ["shout"]
-    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+    assert (kitchen.folder / "checkpoints/shout/step_00000007").exists()
     assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n{}\n"
 
 
@@ -145,7 +145,7 @@ def test_going_on_with_other_threads_is_said_and_keeps_the_checkpoints(
         "what comes will not be bit for bit what an uninterrupted run would have given.\n"
     )
     assert capsys.readouterr().out == said
-    assert (kitchen.folder / "checkpoints/shout/step_1").exists()
+    assert (kitchen.folder / "checkpoints/shout/step_00000001").exists()
 
 
 def test_going_on_with_another_torch_or_processor_is_said(
@@ -180,7 +180,7 @@ def interrupt(kitchen: Kitchen, updates: int, **how: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         kitchen.run(**how)
     kitchen.fail = False
-    (kitchen.folder / f"checkpoints/shout/step_{updates}").mkdir(parents=True)
+    (kitchen.folder / f"checkpoints/shout/step_{updates:08d}").mkdir(parents=True)
 
 
 def test_an_unfinished_step_that_has_changed_is_refused_until_the_change_is_put_back(kitchen: Kitchen) -> None:
@@ -208,10 +208,10 @@ def test_with_restart_an_unfinished_step_begins_again_if_it_has_changed(
     interrupt(kitchen, 7)
     interrupt(kitchen, 8, restart=True)  # nothing has changed: the option is no order
     assert capsys.readouterr().out == "shout goes on: nothing that it is made of has changed.\n"
-    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+    assert (kitchen.folder / "checkpoints/shout/step_00000007").exists()
     kitchen.word = "fern"
     assert kitchen.run(restart=True) == ["source", "shout"]
-    assert not list((kitchen.folder / "checkpoints/shout").glob("step_[78]"))
+    assert not list((kitchen.folder / "checkpoints/shout").glob("step_0000000[78]"))
     assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n"
     said = (
         "shout begins again: the checkpoints of its first 8 updates and its metrics are removed. Changed: what is in "
@@ -254,7 +254,7 @@ def test_a_change_that_reaches_an_unfinished_step_is_refused_before_anything_is_
     kitchen.word = "moss"
     (kitchen.folder / "word.txt").unlink()  # will be made again, to the same
     assert kitchen.run() == ["source", "shout"]
-    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+    assert (kitchen.folder / "checkpoints/shout/step_00000007").exists()
 
 
 def test_what_changes_only_when_it_is_made_again_is_refused_then(
@@ -266,10 +266,10 @@ def test_what_changes_only_when_it_is_made_again_is_refused_then(
     with pytest.raises(UserError, match=r"this has changed: what is in word\.txt\. Put it back"):
         kitchen.run()
     assert kitchen.calls == ["source"]
-    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+    assert (kitchen.folder / "checkpoints/shout/step_00000007").exists()
     monkeypatch.undo()
     assert kitchen.run() == ["source", "shout"]
-    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+    assert (kitchen.folder / "checkpoints/shout/step_00000007").exists()
 
 
 def test_code_and_files_from_outside_that_have_changed_are_named(
@@ -279,7 +279,7 @@ def test_code_and_files_from_outside_that_have_changed_are_named(
     rows.write_text("1")
 
     def train(work: Work) -> dict[str, Any]:
-        (work.checkpoints / "step_3").mkdir(exist_ok=True)
+        (work.checkpoints / "step_00000003").mkdir(exist_ok=True)
         raise KeyboardInterrupt
 
     def split(work: Work) -> dict[str, Any]:
@@ -314,7 +314,7 @@ def test_another_attempt_than_the_finished_step_keeps_what_it_has_done(kitchen: 
         kitchen.run()
     kitchen.marks = "?"
     assert kitchen.run() == ["shout"]
-    assert (kitchen.folder / "checkpoints/shout/step_7").exists()
+    assert (kitchen.folder / "checkpoints/shout/step_00000007").exists()
     kitchen.marks = "."  # now it is finished, and its checkpoints led to what is there
     assert kitchen.run() == ["shout"]
 
@@ -337,6 +337,16 @@ def test_the_metrics_of_a_finished_step_outlive_another_attempt(kitchen: Kitchen
     assert [file.name for file in (kitchen.folder / "metrics").iterdir()] == ["shout.jsonl"]
 
 
+def test_what_the_user_puts_beside_checkpoints_does_not_count(kitchen: Kitchen) -> None:
+    interrupt(kitchen, 120)
+    checkpoints = kitchen.folder / "checkpoints/shout"
+    shutil.copytree(checkpoints / "step_00000120", checkpoints / "step_00000240.bak")
+    (checkpoints / "step_abc").touch()
+    kitchen.marks = "?"
+    with pytest.raises(UserError, match="interrupted after 120 updates"):
+        kitchen.run()
+
+
 def test_an_unfinished_step_without_checkpoints_begins_again(kitchen: Kitchen) -> None:
     interrupt(kitchen, 7)
     for path in (kitchen.folder / "checkpoints/shout").glob("step_*"):
@@ -346,11 +356,28 @@ def test_an_unfinished_step_without_checkpoints_begins_again(kitchen: Kitchen) -
     assert (kitchen.folder / "metrics/shout.jsonl").read_text() == "{}\n"
 
 
-@pytest.mark.parametrize("key", ['{"ingredients": "a hash", "manner": {}}', "{}", "[]"])
-def test_an_attempt_of_another_version_is_refused(kitchen: Kitchen, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [
+        ('{"ingredients": "a hash", "manner": {}}', "not as this version of cygnet writes it"),
+        ('{"ingredients": {"inputs": {}}, "manner": {}, "started": 0, "earlier": 0}', "not as this version"),
+        ("{}", "not as this version of cygnet writes it"),
+        ("[]", "not as this version of cygnet writes it"),
+        ("{", "not as this version of cygnet writes it"),
+        (None, "gone"),
+    ],
+)
+def test_an_attempt_that_does_not_say_what_it_was_made_of_is_refused(
+    kitchen: Kitchen, key: str | None, what: str
+) -> None:
     interrupt(kitchen, 120)
-    (kitchen.folder / "checkpoints/shout/key.json").write_text(key)
-    with pytest.raises(UserError, match="after 120 updates, and since then this has changed: the version of cygnet"):
+    file = kitchen.folder / "checkpoints/shout/key.json"
+    if key is None:
+        file.unlink()
+    else:
+        file.write_text(key)
+    refused = rf"after 120 updates.*, and since then this has changed: {file}, which is {what}.* --restart to begin"
+    with pytest.raises(UserError, match=refused):
         kitchen.run()
     assert kitchen.run(restart=True) == ["shout"]
 
@@ -410,7 +437,7 @@ def test_an_input_that_is_not_there(tmp_path: Path) -> None:
 def test_a_lineage_that_is_not_ours(kitchen: Kitchen, text: str) -> None:
     kitchen.folder.mkdir()
     (kitchen.folder / "lineage.json").write_text(text)
-    with pytest.raises(UserError, match=r"lineage\.json (was not written by this version of cygnet|is not valid JSON)"):
+    with pytest.raises(UserError, match=r"lineage\.json (was not written by|is not valid JSON).*\. Delete that file"):
         kitchen.run()
 
 
@@ -452,7 +479,7 @@ def test_one_process_decides_and_all_do_what_is_done_together(together, tmp_path
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_when_the_first_process_refuses_none_goes_on(together, tmp_path: Path) -> None:
-    (tmp_path / "checkpoints/all/step_5").mkdir(parents=True)
+    (tmp_path / "checkpoints/all/step_00000005").mkdir(parents=True)
 
     def job(world: World) -> None:
         step = Step("all", (), (tmp_path / "out",), {}, lambda work: {}, together=True)

@@ -12,6 +12,7 @@ from cygnet.files import read_json, write_json
 from cygnet.page.formats import plain_duration
 from cygnet.recipe.changes import changes
 from cygnet.recipe.lineage import Ingredients, Lineage
+from cygnet.training.checkpoint_names import steps_in
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,7 @@ class Left:
         """By the step of the run in `folder`."""
         checkpoints, metrics = folder / "checkpoints" / step, _metrics(folder, step)
         key = checkpoints / "key.json"
-        found = read_json(key) if key.exists() else {}
-        whole = isinstance(found, dict) and isinstance(found.get("ingredients"), dict) and "manner" in found
-        return cls(step, checkpoints, metrics, found if whole else {})
+        return cls(step, checkpoints, metrics, _read(key) if key.exists() else {})
 
     @property
     def ingredients(self) -> Ingredients | None:
@@ -40,7 +39,7 @@ class Left:
     @property
     def updates(self) -> int:
         """Updates after which there is a checkpoint."""
-        return max((int(path.name.removeprefix("step_")) for path in self.checkpoints.glob("step_*")), default=0)
+        return max(steps_in(self.checkpoints), default=0)
 
     @property
     def seconds(self) -> float:
@@ -59,7 +58,10 @@ class Left:
 
     def changed(self, ingredients: Ingredients) -> str:
         """What is other in `ingredients`, in words; empty if nothing is."""
-        return changes(self.ingredients, ingredients) if self.ingredients else "the version of cygnet"
+        if self.ingredients:
+            return changes(self.ingredients, ingredients)
+        key = self.checkpoints / "key.json"
+        return f"{key}, which is {'not as this version of cygnet writes it' if key.exists() else 'gone'}"
 
     def refusal(self, changed: str) -> UserError:
         """Why the step can't go on, and what can be done."""
@@ -132,6 +134,19 @@ class Attempt:
             shutil.rmtree(self.checkpoints)
         _finished(self.metrics).unlink(missing_ok=True)
         return self.earlier + time.time() - self.started
+
+
+def _read(key: Path) -> dict[str, Any]:
+    """What an attempt wrote down of itself; empty if it is not as `Attempt.begin` writes it."""
+    try:
+        found: dict[str, Any] = read_json(key)
+        for made_of in (found["ingredients"], *found.get("upstream", {}).values()):
+            Ingredients(**made_of)
+        float(found["earlier"]), float(found["started"])
+        dict(found["manner"])
+    except (UserError, LookupError, TypeError, ValueError, AttributeError):
+        return {}
+    return found
 
 
 def metrics_file(folder: Path, step: str) -> Path:

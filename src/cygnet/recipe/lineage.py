@@ -61,13 +61,15 @@ class Lineage:
     def __init__(self, folder: Path, title: str) -> None:
         self.folder, self.title = folder, title
         self._file = folder / "lineage.json"
-        saved = read_json(self._file) if self._file.exists() else {"stages": {}}
         try:
+            saved = read_json(self._file) if self._file.exists() else {"stages": {}}
             self.records = {name: _record(row) for name, row in saved["stages"].items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{self._file} was not written by this version of cygnet. Delete that file to make the run anew."
             ) from error
+        except UserError as error:
+            raise UserError(f"{str(error).rstrip('.')}. Delete that file to make the run anew.") from error
 
     @property
     def seconds(self) -> float:

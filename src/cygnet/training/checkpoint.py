@@ -6,7 +6,6 @@ is in them. The folder gets its name, and counts, when all of that is on disk.
 
 import hashlib
 import json
-import re
 import shutil
 import sys
 from collections import defaultdict
@@ -21,10 +20,10 @@ from torch import Tensor
 
 from cygnet.errors import ToldError, UserError
 from cygnet.files import sha256_of, write_aside, write_json
+from cygnet.training.checkpoint_names import checkpoint_name, steps_in
 from cygnet.training.pieces import Snapshot, restored, snapshot
 from cygnet.training.world import World
 
-_STEP = re.compile(r"step_(\d+)")
 _KEPT = 2
 
 # what reading may raise where a file is gone, lacks some bytes, or has others
@@ -119,14 +118,14 @@ def latest_checkpoint(
     Raises UserError, in all of them, where one can't be read, which doesn't say that it is damaged, and where all are
     damaged, unless `restart` says that these may be removed.
     """
-    steps = world.tell([_step_of(path) for path in _steps(folder)] if world.first else None)
+    steps = world.tell(steps_in(folder) if world.first else None)
     for place in reversed(range(len(steps))):
-        state = _sound(folder / _name(steps[place]), world)
+        state = _sound(folder / checkpoint_name(steps[place]), world)
         if state is not None:
             _remove(folder, steps[place + 1 :], f"using that of step {steps[place]}", world)
             return steps[place], state
     if steps and not restart:
-        names = ", ".join(map(_name, steps))
+        names = ", ".join(map(checkpoint_name, steps))
         raise UserError(
             f"all checkpoints in {folder} are damaged: {names}. Put back a copy of one, or add --restart, "
             "which removes them: then this stage begins again."
@@ -138,13 +137,13 @@ def latest_checkpoint(
 def _remove(folder: Path, steps: list[int], instead: str, world: World) -> None:
     """Remove damaged checkpoints, which would take the places of sound ones."""
     for step in steps if world.first else []:
-        print(f"checkpoint {folder / _name(step)} is damaged, and removed; {instead}.", file=sys.stderr)
-        shutil.rmtree(folder / _name(step), ignore_errors=True)
+        print(f"checkpoint {folder / checkpoint_name(step)} is damaged, and removed; {instead}.", file=sys.stderr)
+        shutil.rmtree(folder / checkpoint_name(step), ignore_errors=True)
 
 
 def _write(folder: Path, step: int, state: Snapshot) -> dict[str, Any]:
     """A whole checkpoint, by one process."""
-    with write_aside(folder / _name(step)) as temporary:
+    with write_aside(folder / checkpoint_name(step)) as temporary:
         part = _write_part(temporary, 0, state)
         _describe(temporary, [part], state.structure)
     _drop_old(folder)
@@ -171,13 +170,13 @@ def _finish(folder: Path, step: int, parts: list[dict[str, Any]], structure: Any
         if file.name not in [part["file"] for part in parts]:
             file.unlink()  # of an earlier attempt with more processes, which was killed
     _describe(temporary, parts, structure)
-    temporary.replace(folder / _name(step))
+    temporary.replace(folder / checkpoint_name(step))
     _drop_old(folder)
 
 
 def _drop_old(folder: Path) -> None:
-    for old in _steps(folder)[:-_KEPT]:
-        shutil.rmtree(old)
+    for old in steps_in(folder)[:-_KEPT]:
+        shutil.rmtree(folder / checkpoint_name(old))
 
 
 def _sound(path: Path, world: World) -> dict[str, Any] | None:
@@ -229,24 +228,6 @@ def _hash(record: Any) -> str:
     return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
 
-def _name(step: int) -> str:
-    return f"step_{step:08d}"
-
-
 def _aside(folder: Path, step: int) -> Path:
     """Where parts are until there are all of them; the runner sweeps it away where a killed run has left it."""
-    return folder / f".{_name(step)}.writing-together"
-
-
-def _steps(folder: Path) -> list[Path]:
-    try:
-        found = [path for path in folder.iterdir() if _STEP.fullmatch(path.name)]
-    except FileNotFoundError:
-        return []
-    except OSError as error:  # that it is empty is not what this says
-        raise UserError(f"{folder} can't be read: {error.strerror}.") from error
-    return sorted(found, key=_step_of)
-
-
-def _step_of(path: Path) -> int:
-    return int(path.name.removeprefix("step_"))
+    return folder / f".{checkpoint_name(step)}.writing-together"
