@@ -66,6 +66,20 @@ def test_a_folders_hash_depends_on_names_and_contents(tmp_path: Path) -> None:
     assert folder("d", {"x": "12", "sub/y": ""}) != first
 
 
+def test_names_that_are_not_utf8_are_hashed_and_come_back(tmp_path: Path) -> None:
+    folder, twin = tmp_path / "folder", tmp_path / "twin"
+    for place, name in ((folder, b"\xe9t\xe9.txt"), (twin, b"\xe8t\xe8.txt")):
+        place.mkdir()
+        try:
+            (place / os.fsdecode(name)).write_text("summer")
+        except OSError:
+            pytest.skip("the names of files are UTF-8 here")
+    assert sha256_of(folder) != sha256_of(twin)
+    names = [path.name for path in folder.iterdir()]
+    write_json(tmp_path / "names.json", names)
+    assert read_json(tmp_path / "names.json") == names
+
+
 def test_json_comes_back(tmp_path: Path) -> None:
     value = {"name": "cygné", "numbers": [1, 2.5, None]}
     write_json(tmp_path / "a.json", value)
@@ -84,6 +98,7 @@ def test_json_comes_back(tmp_path: Path) -> None:
         (b'{"a": 1}\n{oops\n', r"rows.jsonl, row 2: not valid JSON"),
         (b'{"a": 1}\n\n[1]\n', "row 3: expected an object, found list"),
         (b"\xff\xfe", "is not UTF-8 text"),
+        (b'{"a": 1}\n{"a": [NaN]}\n', r"row 2: not valid JSON \(NaN is no number\)"),
         (b'{"a": 1}\n{"a": ["half of a swan: \\ud83e"]}\n', "row 2: has half of a surrogate pair"),
     ],
 )

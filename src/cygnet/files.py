@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cygnet.errors import UserError
 
@@ -85,7 +85,7 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     digest = hashlib.sha256()
     for file in sorted(child for child in path.rglob("*") if child.is_file()):
-        digest.update(str(file.relative_to(path)).encode() + bytes.fromhex(sha256_of(file)))
+        digest.update(os.fsencode(file.relative_to(path)) + bytes.fromhex(sha256_of(file)))
     return digest.hexdigest()
 
 
@@ -103,8 +103,9 @@ def read_json(path: Path) -> Any:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, aside and renamed."""
-    with write_aside(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    with write_aside(path) as temporary:  # bytes of a file's name that are not UTF-8 become escapes, as JSON has them
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -130,7 +131,7 @@ def numbered_jsonl(path: Path) -> list[tuple[int, dict[str, Any]]]:
 
 def _parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}, row {number}: not valid JSON ({error}).") from error
     if not isinstance(row, dict):
@@ -138,6 +139,11 @@ def _parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
     if "\\ud" in line.lower() and not _is_unicode(json.dumps(row, ensure_ascii=False)):
         raise UserError(f"{path}, row {number}: has half of a surrogate pair (\\ud8xx), which is no character.")
     return row
+
+
+def _refuse(constant: str) -> NoReturn:
+    """NaN and infinities, which Python reads and JSON does not have."""
+    raise ValueError(f"{constant} is no number")
 
 
 def _is_unicode(text: str) -> bool:

@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import replace
 from itertools import permutations
@@ -294,4 +295,21 @@ def test_text_is_encoded_and_token_ids_are_taken_as_they_are(tmp_path: Path, tok
 def test_a_malformed_row_is_named(tmp_path: Path, tokenizer: Tokenizer, change: dict, message: str) -> None:
     write_jsonl(tmp_path / "rows.jsonl", [ROW, {**ROW, **change}])
     with pytest.raises(UserError, match=rf"rows\.jsonl, row 2: .*{message}"):
+        read_comparisons(tmp_path / "rows.jsonl", tokenizer, 64)
+
+
+@pytest.mark.parametrize("key", ["ranks", "scores"])
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("NaN", r"not valid JSON \(NaN is no number\)"),
+        ("-Infinity", r"not valid JSON \(-Infinity is no number\)"),
+        ("1e999", r"\.1: input should be a finite number"),
+        ("9" * 400, r"\.1: input should be a"),
+    ],
+)
+def test_numbers_are_finite(tmp_path: Path, tokenizer: Tokenizer, key: str, number: str, message: str) -> None:
+    row = json.dumps({**ROW, key: [1, "here"]}).replace('"here"', number)
+    (tmp_path / "rows.jsonl").write_text(row)
+    with pytest.raises(UserError, match=rf"rows\.jsonl, row 1: .*{message}"):
         read_comparisons(tmp_path / "rows.jsonl", tokenizer, 64)

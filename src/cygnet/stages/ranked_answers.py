@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
 
 from cygnet.errors import UserError
 from cygnet.files import read_jsonl
@@ -28,9 +28,9 @@ class Row(BaseModel):
 
     prompt: list[Message] = Field(min_length=1)
     responses: list[str] = Field(min_length=2)
-    ranks: list[float]
+    ranks: list[FiniteFloat]
     tokens: list[list[NonNegativeInt]] | None = None
-    scores: list[float] | None = None
+    scores: list[FiniteFloat] | None = None
 
 
 def read_comparisons(path: Path, tokenizer: Tokenizer, context_length: int) -> list[Comparison]:

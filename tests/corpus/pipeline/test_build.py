@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from cygnet.corpus.pipeline.build import build
 from cygnet.corpus.pipeline.engines.local import Local
 from cygnet.corpus.pipeline.load import load_corpus_recipe
 from cygnet.corpus.pipeline.look import chosen, documents
+from cygnet.corpus.pipeline.progress import silent
 from cygnet.errors import UserError
+from cygnet.files import read_json
 
 Seen = list[tuple[str, int, int]]
 
@@ -94,6 +97,36 @@ def test_a_source_may_have_rules_of_its_own(source: Callable[..., Path]) -> None
         run(path, notes, "quality.by_source={}")
     with pytest.raises(UserError, match="there is no source 'note'"):
         run(path, notes, "quality.by_source={note='none'}")
+
+
+def test_a_source_without_text_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.toml"
+    path.write_text('[sources.notes]\nkind = "folder"\npath = "notes"\n')
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a.txt").write_text(" \n")
+    (tmp_path / "notes/b.png").touch()
+    with pytest.raises(UserError, match=r"none of them falls into train"):
+        run(path)
+    with pytest.raises(UserError, match=r"source notes holds no text\. Skipped: empty \(1\), other_file_type \(1\)\."):
+        build(load_corpus_recipe(path, ()), tmp_path, tmp_path / "corpus", Local(1), silent, part=True)
+
+
+@pytest.mark.parametrize("kind", ["folder", "texts"])
+def test_files_may_have_names_that_are_not_utf8(tmp_path: Path, kind: str) -> None:
+    path, notes = tmp_path / "corpus.toml", tmp_path / "notes"
+    path.write_text(f'[sources.notes]\nkind = "{kind}"\npath = "notes"\n')
+    notes.mkdir()
+    try:
+        (notes / os.fsdecode(b"\xe9t\xe9.txt")).write_text("A swan swims over a calm lake.")
+    except OSError:
+        pytest.skip("the names of files are UTF-8 here")
+    (notes / os.fsdecode(b"\xe9.csv")).touch()
+    recipe = load_corpus_recipe(path, ())
+    stats = build(recipe, tmp_path, tmp_path / "corpus", Local(1), silent, part=True)
+    assert stats == read_json(tmp_path / "corpus/stats.json")
+    (row,) = documents(tmp_path / "corpus")
+    assert r"\udce9t\udce9.txt" in row["url"]
+    assert stats["by_source"]["notes"]["skipped"] == {"other_file_type": 1}
 
 
 def test_what_belongs_together_is_held_out_together(source: Callable[..., Path]) -> None:

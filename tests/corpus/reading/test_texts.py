@@ -55,5 +55,9 @@ def test_a_file_that_is_no_text_is_refused_by_name(tmp_path: Path, data: bytes, 
 def test_a_folder_with_nothing_to_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has no \.txt"):
         own_texts(tmp_path)
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "b.csv").write_text("not read")
+    with pytest.raises(UserError, match=f"{tmp_path} holds no text: its .* files are empty"):
+        own_texts(tmp_path)
     with pytest.raises(UserError, match="is not a folder"):
         own_texts(tmp_path / "nowhere")

@@ -52,9 +52,11 @@ def build(
                 raise UserError(_empty(split, pipeline.said(documents)))
         stats = corpus_stats(recipe, pipeline.tasks, counts)
         for name, source in stats["by_source"].items():
+            if not source["texts"]:
+                raise UserError(f"source {name} holds no text. Skipped: {_counted(source['skipped']) or 'nothing'}.")
             if not source["kept"]:
                 raise UserError(
-                    f"source {name}: none of its {source['read']} texts is kept. {_most(source['dropped'])}"
+                    f"source {name}: none of its {source['texts']} texts is kept. {_most(source['dropped'])}"
                 )
         _remove_others(out, pipeline.tasks)
         write_json(out / "recipe.json", recipe.model_dump(mode="json"))
@@ -119,8 +121,12 @@ def _empty(split: Split, said: Sequence[dict[str, Any]]) -> str:
 
 
 def _most(rules: Mapping[str, int]) -> str:
-    most = ", ".join(f"{rule} ({count})" for rule, count in sorted(rules.items(), key=lambda entry: -entry[1])[:5])
+    most = _counted(rules)
     return f"Most were dropped by {most}. Loosen a rule, or add to the source." if most else "Look at what it reads."
+
+
+def _counted(rules: Mapping[str, int]) -> str:
+    return ", ".join(f"{rule} ({count})" for rule, count in sorted(rules.items(), key=lambda entry: -entry[1])[:5])
 
 
 def _remove_others(out: Path, tasks: Mapping[str, Sequence[Task]]) -> None:

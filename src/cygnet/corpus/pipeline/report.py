@@ -19,7 +19,7 @@ def corpus_stats(
     total = sum(source["bytes"] for source in by_source.values())
     weights = recipe.weights or {name: source["bytes"] for name, source in by_source.items()}
     for name, source in by_source.items():
-        source["weight"] = weights[name] / sum(weights.values())
+        source["weight"] = weights[name] / (sum(weights.values()) or 1)
         source["share_of_bytes"] = source["bytes"] / total if total else 0.0
     duplicates = read_json(tasks["duplicates"][0].manifest)
     return {

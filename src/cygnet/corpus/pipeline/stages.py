@@ -80,13 +80,19 @@ def _read(task: Task, out: Path) -> dict[str, Any]:
             if isinstance(item, Skipped):
                 skipped[item.reason] += 1
                 if len(shown := samples.setdefault(item.reason, [])) < _SAMPLES:
-                    shown.append({"url": item.url, "detail": item.detail})
+                    shown.append({"url": _named(item.url), "detail": _named(item.detail)})
             else:
                 size += len(item.text.encode("utf-8", "surrogatepass"))
-                yield {"source": item.source, "url": item.url, "text": item.text, "metadata": dict(item.metadata)}
+                metadata = {name: _named(value) for name, value in item.metadata.items()}
+                yield {"source": item.source, "url": _named(item.url), "text": item.text, "metadata": metadata}
 
     count = write_rows(out, TEXTS, texts())
     return {"texts": count, "bytes": size, "skipped": dict(sorted(skipped.items())), "skipped_samples": samples}
+
+
+def _named(name: str) -> str:
+    """A name as text: bytes of a file's name that are not UTF-8 are spelled as Python does."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _items(task: Task) -> Iterator[Record | Skipped]:

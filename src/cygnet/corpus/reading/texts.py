@@ -16,13 +16,16 @@ def find_texts(folder: Path) -> list[Path]:
     """Every file below `folder`, in order.
 
     Raises:
-        UserError: when it is no folder, or none of its files is text.
+        UserError: when it is no folder, or none of its files is text, or all of that are empty.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder.")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    if not any(path.suffix in SUFFIXES for path in files):
+    texts = [path for path in files if path.suffix in SUFFIXES]
+    if not texts:
         raise UserError(f"{folder} has no {', '.join(SUFFIXES)} file.")
+    if not any(path.stat().st_size for path in texts):
+        raise UserError(f"{folder} holds no text: its {', '.join(SUFFIXES)} files are empty.")
     return files
 
 
