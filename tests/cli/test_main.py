@@ -42,6 +42,12 @@ def test_every_example_is_a_valid_command_line(verb, monkeypatch: pytest.MonkeyP
         (["run", "poket"], "there is no recipe 'poket'. Did you mean pocket?"),
         (["run", "seed=two"], 'seed: should be a valid integer (found "two")'),
         (["sft", "base"], "requires an argument"),
+        (["plan", "300"], "cygnet: plan does not take 300. Usage: cygnet plan --dollars N | "),
+        (["plan", "--dolars", "300"], "Unknown option: --dolars. Did you mean --dollars?\n"),
+        (
+            ["corpus", "stats", "a", "b c"],
+            "corpus stats does not take 'b c'. Usage: cygnet corpus stats CORPUS. More: ",
+        ),
         (["chat", "nowhere", "tempature=1"], "tempature: there is no such key. Did you mean temperature?"),
         (["chat", "nowhere"], "nowhere"),
         (["report", "nowhere"], "nowhere is not a run directory"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclopts import App, CycloptsError, UnknownOptionError
+from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from cygnet import UserError, __version__
 from cygnet.allocator import preload
@@ -62,7 +62,10 @@ _VERBS: dict[Callable[..., Any], tuple[str, str]] = {
         "cygnet lab task.toml --model runs/pocket/rl",
     ),
     report: ("RUN", "cygnet report runs/pocket"),
-    plan: ("BUDGET [--on HARDWARE] | --like MODEL", "cygnet plan --dollars 300 --on h100"),
+    plan: (
+        "--dollars N | --gpu-hours N | --flops N | --hours N [--on HARDWARE] | --like MODEL",
+        "cygnet plan --dollars 300 --on h100",
+    ),
 }
 
 _TRAINS = {"run", "pretrain", "sft", "adapt", "reward", "rl", "rank"}
@@ -104,10 +107,9 @@ def run_command(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except (UserError, CycloptsError) as error:
         told = isinstance(error, ToldError)
-        hint = " Settings are written KEY=VALUE." if isinstance(error, UnknownOptionError) else ""
         who = f" (process {launched_as()})" if launched_as() else ""
         if not told or _speaks_for_a_machine():
-            print(f"cygnet{who}: {error}{hint}", file=sys.stderr)
+            print(f"cygnet{who}: {_in_words(error)}", file=sys.stderr)
         if told:
             _let_the_first_speak()
         return _USER_ERROR
@@ -125,6 +127,16 @@ def run_command(arguments: Sequence[str]) -> int:
             print(f"\ncygnet: interrupted. To go on where it stopped: {_again(arguments)}", file=sys.stderr)
         return _INTERRUPTED
     return 0
+
+
+def _in_words(error: UserError | CycloptsError) -> str:
+    """What was wrong, with the verb's usage where the command line has too much."""
+    usage = ((error.app and error.app.usage) or "") if isinstance(error, CycloptsError) else ""
+    if isinstance(error, UnusedCliTokensError):
+        verb = " ".join(error.command_chain or ())
+        return f"{verb} does not take {shlex.join(error.unused_tokens or ())}. {usage}. More: cygnet {verb} --help"
+    hint = " Settings are written KEY=VALUE." if isinstance(error, UnknownOptionError) and "KEY=VALUE" in usage else ""
+    return f"{error}{hint}"
 
 
 def _again(arguments: Sequence[str]) -> str:
