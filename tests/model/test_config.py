@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +18,14 @@ def test_the_dial_sets_everything(depth: int) -> None:
     assert config.heads * config.head_width == config.width
     assert config.ffn_width % 32 == 0
     assert 0 <= config.ffn_width - 8 * config.width / 3 < 32
+
+
+@given(st.integers(1, 40))
+def test_a_model_of_the_dial_is_known_by_its_shape(depth: int) -> None:
+    config = ModelConfig.from_depth(depth, vocab_size=500, context_length=128)
+    assert ModelConfig.from_huggingface(json.loads(json.dumps(config.to_huggingface()))).on_dial
+    others: dict[str, Any] = {"ffn_width": 8, "qk_norm": False, "tied": False, "rope_theta": 5e5, "layers": depth + 1}
+    assert not any(replace(config, **{name: value}).on_dial for name, value in others.items())
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.optim import AdamW
 
 from cygnet.corpus.tasks import exercises
 from cygnet.errors import UserError
@@ -18,6 +19,8 @@ from cygnet.stages.sft import FineTuning, read_conversations, sft
 from cygnet.tokens.chat import render
 from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.distribution import recomputed, spread
+from cygnet.training.loop import Plan
+from cygnet.training.optimizers import Muon
 from cygnet.training.order import visits
 from cygnet.training.work import Work
 
@@ -177,6 +180,36 @@ def test_a_model_learns_what_it_is_shown(inputs: Path, tmp_path: Path, work: Wor
     ids, mask = render(GOOD["messages"], tokenizer)
     predicted = model(torch.tensor([ids[:-1]]))[0].argmax(-1).tolist()
     assert all(guess == token for guess, token, mine in zip(predicted, ids[1:], mask[1:], strict=True) if mine)
+
+
+def test_a_model_from_elsewhere_goes_on_with_adamw(
+    build, inputs: Path, tmp_path: Path, work: Work, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[list[tuple[type, float, int]], float]] = []
+
+    def fit(_model: object, optimizers: Any, _stage: object, plan: Plan, _work: object) -> None:
+        groups = [(type(one), one.param_groups[0]) for one in optimizers]
+        found.append(([(kind, group["lr"], len(group["params"])) for kind, group in groups], plan.clip))
+        raise KeyboardInterrupt
+
+    def begin(base: Path, **settings: Any) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            sft(base, inputs / "conversations", tmp_path / "sft", SftConfig(rows_per_step=4, **settings), work)
+
+    monkeypatch.setattr("cygnet.stages.sft.fit", fit)
+    elsewhere = build(ffn_width=160)
+    save_model(tmp_path / "elsewhere", elsewhere, tokenizer)
+    begin(inputs / "base")
+    begin(tmp_path / "elsewhere")
+    begin(tmp_path / "elsewhere", imported_lr=0.002)
+    (own, own_clip), (theirs, clip), (faster, _) = found
+    assert [kind for kind, _, _ in own] == [Muon, AdamW]
+    assert own[0][1] == 0.01 * 0.5
+    assert theirs == [(AdamW, pytest.approx(1e-3 * 0.5 * 2**0.5), len(list(elsewhere.parameters())))]
+    assert faster[0][1] == pytest.approx(2 * theirs[0][1])
+    assert (own_clip, clip) == (0.0, 1.0)
+    with pytest.raises(UserError, match="matrix_lr is for models that were pretrained here"):
+        begin(tmp_path / "elsewhere", matrix_lr=0.005)
 
 
 def test_exercises_among_the_heldout_are_answered_and_counted(

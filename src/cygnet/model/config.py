@@ -85,6 +85,11 @@ class ModelConfig:
             ffn_width=-(-8 * width // 3 // 32) * 32,
         )
 
+    @property
+    def on_dial(self) -> bool:
+        """Whether `from_depth` makes this shape: then the model was pretrained here, where no others are made."""
+        return self == ModelConfig.from_depth(self.layers, self.vocab_size, self.context_length)
+
     def to_huggingface(self) -> dict[str, Any]:
         """The fields of a `config.json`."""
         fields = {

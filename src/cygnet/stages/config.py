@@ -106,6 +106,9 @@ class SftConfig(Settings):
     rows_per_step: int = Field(REFERENCE_BATCH, ge=1, description="packed rows in one update")
     matrix_lr: float = Field(0.01, gt=0, description="Muon's peak learning rate at 16 rows an update")
     other_lr: float = Field(0.003, gt=0, description="AdamW's peak learning rate at width 128 and 16 rows an update")
+    imported_lr: float = Field(
+        1e-3, gt=0, description="AdamW's, in place of both, for all of a model that was not pretrained here"
+    )
     warmup: int = Field(10, ge=0, description="updates of linear warm-up")
     precision: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="dtype of activations; weights stay float32"

@@ -1,16 +1,18 @@
 """Supervised fine-tuning: next-token prediction on the assistant's tokens of packed conversations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.optim import Optimizer
 
 from cygnet.errors import UserError
 from cygnet.files import read_jsonl
 from cygnet.model.adapter_folder import save_adapter
 from cygnet.model.folder import load_language_model, save_model
+from cygnet.model.lora import Adapter
 from cygnet.model.transformer import Transformer
 from cygnet.stages.accuracy import read_exercises, task_accuracy
 from cygnet.stages.clamped import adapter_optimizers, open_base, put_adapter
@@ -24,7 +26,7 @@ from cygnet.training.compiling import by_layers, compile_layers, compiled, repai
 from cygnet.training.distribution import on_device, spread, whole_model
 from cygnet.training.loop import Loss, Plan, fit
 from cygnet.training.metrics import Metrics
-from cygnet.training.optimizers import muon_and_adamw
+from cygnet.training.optimizers import adamw, muon_and_adamw
 from cygnet.training.order import visits
 from cygnet.training.rates import scaled_lr
 from cygnet.training.shares import at_once, parts
@@ -48,16 +50,11 @@ def sft(base: Path, conversations: Path, out: Path, config: SftConfig, work: Wor
         spread(model, work)
     train, heldout = conversations / "train.jsonl", conversations / "validation.jsonl"
     stage = FineTuning(model, tokenizer, train, heldout if heldout.exists() else None, config, work)
-    batch = {"batch": config.rows_per_step, "reference_batch": REFERENCE_BATCH}
-    other_lr = scaled_lr(config.other_lr, **batch, width=model.config.width)
-    plan = Plan(stage.steps, "linear", config.warmup, checkpoint_every=max(20, stage.steps // 10))
-    if adapter is not None:
-        metrics = fit(
-            adapter, adapter_optimizers(adapter, other_lr, config.adapter), stage, replace(plan, clip=1.0), work
-        )
-    else:
-        optimizers = muon_and_adamw(model, scaled_lr(config.matrix_lr, **batch), other_lr, work.world)
-        metrics = fit(model, optimizers, stage, plan, work)
+    optimizers = _optimizers(model, adapter, config, work)
+    clip = 0.0 if adapter is None and model.config.on_dial else 1.0
+    plan = Plan(stage.steps, "linear", config.warmup, clip, checkpoint_every=max(20, stage.steps // 10))
+    metrics = fit(model if adapter is None else adapter, optimizers, stage, plan, work)
+    if adapter is None:
         model = whole_model(model, lambda: Transformer(model.config), work.world)
     if not work.world.first:
         return {}
@@ -71,6 +68,23 @@ def sft(base: Path, conversations: Path, out: Path, config: SftConfig, work: Wor
         "steps": stage.steps,
         **{key: value for key, value in last.items() if key not in ("event", "step")},
     }
+
+
+def _optimizers(model: Transformer, adapter: Adapter | None, config: SftConfig, work: Work) -> list[Optimizer]:
+    """For an adapter AdamW. For all of a model, those that it was pretrained with: models from elsewhere had AdamW, and
+    forget with Muon (benchmarks/imported_rates.py), which is no better for them (Liu et al. 2025, arXiv 2502.16982).
+
+    Raises UserError for rates that would not be used.
+    """
+    scaled = partial(scaled_lr, batch=config.rows_per_step, reference_batch=REFERENCE_BATCH)
+    width = model.config.width
+    if adapter is not None:
+        return adapter_optimizers(adapter, scaled(config.other_lr, width=width), config.adapter)
+    if model.config.on_dial:
+        return muon_and_adamw(model, scaled(config.matrix_lr), scaled(config.other_lr, width=width), work.world)
+    if unused := {"matrix_lr", "other_lr"} & config.model_fields_set:
+        raise UserError(f"{min(unused)} is for models that were pretrained here, as this was not: set imported_lr.")
+    return [adamw(model.parameters(), scaled(config.imported_lr, width=width))]
 
 
 class FineTuning:
