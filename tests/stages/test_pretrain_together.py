@@ -40,8 +40,8 @@ def test_a_sharded_model_is_looked_at_without_being_made_whole(
     """Held-out text is read in shares, equally many, and samples are written, each once."""
     monkeypatch.setattr(loop, "gathered", lambda model: pytest.fail("made whole"))
     monkeypatch.setattr(FSDPModule, "unshard", lambda *_: pytest.fail("made whole"))
-    read, original = count(), held_out.token_nats
-    monkeypatch.setattr(held_out, "token_nats", lambda *given: (next(read), original(*given))[1])
+    read, original = count(), held_out.nats_of
+    monkeypatch.setattr(held_out, "nats_of", lambda *given: (next(read), original(*given))[1])
 
     def job(world: World) -> int:
         run(inputs, tmp_path, world, sharding="full")
