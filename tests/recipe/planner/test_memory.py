@@ -1,5 +1,7 @@
 """The formulas against what torch keeps, for a real model and the real optimizers."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -13,7 +15,10 @@ from cygnet.model.config import ModelConfig
 from cygnet.model.transformer import Transformer
 from cygnet.recipe.planner.memory import SHARDINGS, held, optimizer_bytes, row_activations, rows_that_fit
 from cygnet.recipe.planner.shape import nearest_shape, parameter_count
+from cygnet.training.distribution import is_sharded, spread
 from cygnet.training.optimizers import adamw, muon_and_adamw
+from cygnet.training.work import Work
+from cygnet.training.world import World
 
 SHAPES = [ModelConfig.from_depth(2, 300, 32), ModelConfig.from_depth(3, 256, 128)]
 
@@ -31,7 +36,7 @@ def loss(model: Transformer, rows: int) -> Tensor:
 
 def bytes_kept(model: Transformer, rows: int) -> int:
     """Bytes of what the graph of one forward pass keeps for the way back, the parameters themselves left out."""
-    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters() if not is_sharded(parameter)}
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -69,6 +74,25 @@ def test_activations_and_copies_of_weights(shape: ModelConfig, monkeypatch: pyte
     assert row == pytest.approx(row_activations(shape, recomputed=False) - gradient, rel=0.01)
     rotations = 2 * 2 * shape.context_length * shape.head_width
     assert one - row - rotations == pytest.approx(held(shape, 1, "DDP").copies, rel=0.001)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("recompute", [False, True])
+def test_copies_of_sharded_weights(together, monkeypatch: pytest.MonkeyPatch, recompute: bool) -> None:
+    """FSDP's own, in float32, go when a layer is done; what they were cast to stays, unless that is computed again."""
+    monkeypatch.setattr(transformer, "by_products", lambda *_: False)
+    shape = SHAPES[0]
+
+    def job(world: World) -> tuple[int, int]:
+        model = built(shape)
+        spread(model, Work(Path("unused"), Path("unused"), world=world, sharding="full", recompute=recompute))
+        return bytes_kept(model, 1), bytes_kept(model, 3)
+
+    one, three = together(2, job)[1]
+    rotations = 0 if recompute else 2 * 2 * shape.context_length * shape.head_width
+    copies = one - (three - one) / 2 - rotations
+    of_head = 2 * shape.vocab_size * shape.width + 2 * shape.width
+    assert copies == pytest.approx(of_head if recompute else held(shape, 1, "DDP").copies, rel=0.02)
 
 
 def test_activations_recomputed() -> None:

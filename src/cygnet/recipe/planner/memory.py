@@ -38,23 +38,34 @@ def optimizer_bytes(shape: ModelConfig, muon: bool = True) -> int:
     return _FLOAT32 * (2 * parameter_count(shape) - (matrices if muon else 0))
 
 
-def held(shape: ModelConfig, devices: int, sharding: str, muon: bool = True) -> Held:
+def held(shape: ModelConfig, devices: int, sharding: str, muon: bool = True, recomputed: bool = False) -> Held:
     """What every device holds under `sharding`, one of SHARDINGS.
 
-    Under FSDP2 one layer (or the embedding, if larger) is whole in bf16 while the next arrives, and its gradient is in
-    float32 until it is shared out.
+    The bf16 copies of all weights are kept for the way back, sharded or not; with layers recomputed, those of one layer
+    and of the head.
     """
     stage = SHARDINGS.index(sharding)
     parameters = parameter_count(shape)
-    largest = max(layer_matrices(shape) + layer_vectors(shape), shape.vocab_size * shape.width)
-    passing = min((2 * _BFLOAT16 + _FLOAT32) * largest, (_BFLOAT16 + _FLOAT32) * parameters)
+    copied = _layer(shape) + shape.vocab_size * shape.width if recomputed else parameters
     return Held(
         sharding,
         weights=_FLOAT32 * parameters / (devices if stage == 3 else 1),
-        copies=passing if stage == 3 and devices > 1 else _BFLOAT16 * parameters,
+        copies=_BFLOAT16 * copied + (_in_passing(shape) if stage == 3 and devices > 1 else 0),
         gradients=_FLOAT32 * parameters / (devices if stage >= 2 else 1),
         optimizer=optimizer_bytes(shape, muon) / (devices if stage >= 1 else 1),
     )
+
+
+def _in_passing(shape: ModelConfig) -> int:
+    """What FSDP2 has whole, in float32: all that is in no layer; a layer while the next arrives; a gradient, twice while
+    it is shared out."""
+    layer = _layer(shape)
+    rest = parameter_count(shape) - shape.layers * layer
+    return _FLOAT32 * (rest + max(4 * layer, 2 * rest))
+
+
+def _layer(shape: ModelConfig) -> int:
+    return layer_matrices(shape) + layer_vectors(shape)
 
 
 def row_activations(shape: ModelConfig, recomputed: bool) -> int:

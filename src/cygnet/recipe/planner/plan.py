@@ -137,7 +137,8 @@ def _devices(option: Option, compute: float, request: Request, hardware: Hardwar
 
 def fits(shape: ModelConfig, gpus: int, hardware: Hardware) -> bool:
     """Whether the hardware holds the model and a row, with everything shared out and activations recomputed."""
-    return rows_that_fit(shape, held(shape, gpus, SHARDINGS[-1]).total, hardware.memory, recomputed=True) > 0
+    least = held(shape, gpus, SHARDINGS[-1], recomputed=True)
+    return rows_that_fit(shape, least.total, hardware.memory, recomputed=True) > 0
 
 
 def _settings(option: Option, rows: int, gpus: int, hardware: Hardware) -> tuple[tuple[str, ...] | None, str | None]:

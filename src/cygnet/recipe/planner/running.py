@@ -18,7 +18,8 @@ def training_settings(shape: ModelConfig, rows: int, gpus: int, hardware: Hardwa
         return ()
     shardings = {"none": SHARDINGS[0], "full": SHARDINGS[-1]} if gpus > 1 else {"none": SHARDINGS[0]}
     for recompute, (sharding, name) in product((False, True), shardings.items()):
-        fitting = rows_that_fit(shape, held(shape, gpus, name).total, hardware.memory, recompute)
+        taken = held(shape, gpus, name, recomputed=recompute).total
+        fitting = rows_that_fit(shape, taken, hardware.memory, recompute)
         if fitting == 0:
             continue
         settings = {

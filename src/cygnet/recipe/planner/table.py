@@ -8,7 +8,7 @@ from cygnet.recipe.planner.batches import (
     step_law_batch,
     step_law_rate,
 )
-from cygnet.recipe.planner.memory import Held, optimizer_bytes, row_activations, rows_that_fit
+from cygnet.recipe.planner.memory import Held, held, optimizer_bytes, row_activations, rows_that_fit
 from cygnet.recipe.planner.plan import Plan, fits
 from cygnet.recipe.planner.published import Comparison, Figure, Row
 from cygnet.recipe.planner.running import how_to_start
@@ -104,7 +104,7 @@ def _memory(plan: Plan) -> list[str]:
         "rows",
         "recomputed",
     )
-    lines = columns(header, [_held(plan, held) for held in plan.held])
+    lines = columns(header, [_held(plan, kept) for kept in plan.held])
     row, less = (_gigabytes(row_activations(shape, recomputed)) for recomputed in (False, True))
     lines.append(f"A row of {shape.context_length:,} tokens takes {row} GB, recomputed {less} GB.")
     if not fits(shape, plan.gpus, plan.hardware):
@@ -112,12 +112,13 @@ def _memory(plan: Plan) -> list[str]:
     return [f"Memory, of {memory / _GB:.0f} GB a tenth left free, and the rows that fit at once:", *lines]
 
 
-def _held(plan: Plan, held: Held) -> tuple[str, ...]:
+def _held(plan: Plan, kept: Held) -> tuple[str, ...]:
     shape, memory = plan.chosen.shape, plan.hardware.memory
-    alone = held.total + held.optimizer * (optimizer_bytes(shape, muon=False) / optimizer_bytes(shape) - 1)
-    parts = (held.weights, held.copies, held.gradients, held.optimizer, held.total, alone)
-    rows = (rows_that_fit(shape, held.total, memory, recomputed) for recomputed in (False, True))
-    name = held.sharding if plan.gpus > 1 else "one device"
+    alone = kept.total + kept.optimizer * (optimizer_bytes(shape, muon=False) / optimizer_bytes(shape) - 1)
+    parts = (kept.weights, kept.copies, kept.gradients, kept.optimizer, kept.total, alone)
+    less = held(shape, plan.gpus, kept.sharding, recomputed=True)
+    rows = rows_that_fit(shape, kept.total, memory, False), rows_that_fit(shape, less.total, memory, True)
+    name = kept.sharding if plan.gpus > 1 else "one device"
     return (name, *(_gigabytes(part) for part in parts), *(f"{each:,}" for each in rows))
 
 
