@@ -57,8 +57,8 @@ def held(shape: ModelConfig, devices: int, sharding: str, muon: bool = True, rec
 
 
 def _in_passing(shape: ModelConfig) -> int:
-    """What FSDP2 has whole, in float32: all that is in no layer; a layer while the next arrives; a gradient, twice while
-    it is shared out."""
+    """What FSDP2 has whole, in float32: what is in no layer; a layer while the next arrives; a gradient, twice while it
+    is shared out."""
     layer = _layer(shape)
     rest = parameter_count(shape) - shape.layers * layer
     return _FLOAT32 * (rest + max(4 * layer, 2 * rest))
