@@ -205,3 +205,6 @@ def test_a_config_of_another_model_is_refused(
 def test_what_is_no_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing is not a folder: expected a model"):
         load_language_model(tmp_path / "nothing")
+    (tmp_path / "model.gguf").touch()
+    with pytest.raises(UserError, match=r"model\.gguf is a GGUF file\. Make a folder of it: cygnet export .* --to hf"):
+        load_scalar_model(tmp_path / "model.gguf")

@@ -15,6 +15,7 @@ from cygnet.model.clamped import load_clamped
 from cygnet.model.config import FAMILIES, FILE, BasePrecision, ModelConfig
 from cygnet.model.fields import LARGEST, number
 from cygnet.model.lora import merge
+from cygnet.model.no_gguf import refuse_gguf
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.model.weights import Model, load_weights
 from cygnet.tokens.tokenizer import Tokenizer
@@ -155,6 +156,7 @@ def _config(model: Transformer | ScalarModel, tokenizer: Tokenizer) -> dict[str,
 
 def _read_config(folder: Path, kind: str, words: str) -> tuple[dict[str, Any], ModelConfig]:
     if not folder.is_dir():
+        refuse_gguf(folder)
         raise UserError(f"{folder} is not a folder: expected a model, such as runs/pocket/rl.")
     config = read_json(folder / "config.json")
     named = config.get("architectures") if isinstance(config, dict) else None

@@ -10,6 +10,7 @@ from typing import Any
 
 from cygnet.errors import UserError
 from cygnet.lock import locked
+from cygnet.model.no_gguf import refuse_gguf
 from cygnet.recipe.lineage import Lineage
 from cygnet.recipe.machine import cores_each
 from cygnet.recipe.runner import run_steps
@@ -128,9 +129,8 @@ def _run(steps: Sequence[Step], work: Path, settings: Recipe | AdaptSettings, re
 
 
 def _folder(model: Path) -> Path:
-    """Where a model lies. Raises UserError for a GGUF file: what is made of it is said, and not put into a cache."""
-    if model.suffix == ".gguf" and model.is_file():
-        raise UserError(f"{model} is a GGUF file. Make a folder of it: cygnet export {model} --to hf --out FOLDER")
+    """Where a model lies. Raises UserError for a GGUF file before anything is done."""
+    refuse_gguf(model)
     return model.resolve()
 
 
