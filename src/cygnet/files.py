@@ -28,7 +28,7 @@ def write_aside(path: Path) -> Iterator[Path]:
     Raises:
         UserError: when the disk is full or the folder can't be written.
     """
-    temporary = path.with_name(f".{path.name}.writing-{os.getpid()}")
+    temporary = path.with_name(name_aside(path))
     _remove(temporary)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +44,17 @@ def write_aside(path: Path) -> Iterator[Path]:
         raise UserError(f"could not write {path}: {reason}. Free some room or choose another place.") from error
     finally:
         _remove(temporary)
+
+
+def name_aside(path: Path) -> str:
+    """How `path` is called while this process writes it aside."""
+    return f".{path.name}.writing-{os.getpid()}"
+
+
+def check_name(path: Path) -> None:
+    """Raise UserError for a path that is not UTF-8: the libraries that read and write what is there don't take it."""
+    if not _is_unicode(str(path)):
+        raise UserError(f"{str(path)!a} has a name that is not UTF-8. Give it another.")
 
 
 def why_not_written(error: Exception) -> str | None:

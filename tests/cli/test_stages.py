@@ -82,20 +82,47 @@ def test_a_tokenizer_is_given_or_described(models: Path, texts: Path, tmp_path: 
         ["sft", "model.gguf", "chats.jsonl"],
         ["reward", "model.gguf", "comparisons.jsonl"],
         ["rl", "model.gguf", "prompts.jsonl", "--reward", "reward"],
-        ["rl", "sft", "prompts.jsonl", "--reward", "model.gguf"],
+        ["rl", "{models}/sft", "prompts.jsonl", "--reward", "model.gguf"],
         ["rank", "prompts.jsonl", "a=sft", "b=rl", "--reward", "model.gguf"],
         ["pretrain", "texts", "--tokenizer", "model.gguf"],
     ],
     ids=" ".join,
 )
 def test_what_takes_a_folder_says_how_to_make_one_of_a_gguf_file(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cygnet
+    arguments: list[str], models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cygnet
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.gguf").touch()
-    code, out, err = cygnet(*arguments, "-o", "out")
+    code, out, err = cygnet(*(argument.format(models=models) for argument in arguments), "-o", "out")
     assert (code, out, [path.name for path in tmp_path.iterdir()]) == (2, "", ["model.gguf"])
     assert "Make a folder of it: cygnet export model.gguf --to hf --out FOLDER" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pretrain", "{texts}", "--tokenizer", "nowhere"], "nowhere/tokenizer.json does not exist"),
+        (["pretrain", "{texts}", "--tokenizer", "{texts}"], "my texts/tokenizer.json does not exist"),
+        (["sft", "nowhere", "{models}/chats.jsonl"], "nowhere is not a folder: expected a model"),
+        (["sft", "{models}/reward", "{models}/chats.jsonl"], "not a language model"),
+        (["adapt", "{models}/reward", "{models}/chats.jsonl"], "not a language model"),
+        (["reward", "{models}/reward", "{models}/comparisons.jsonl"], "not a language model"),
+        (["rl", "{models}/reward", "{models}/prompts.jsonl", "--reward", "{models}/reward"], "not a language model"),
+        (["rl", "{models}/sft", "{models}/prompts.jsonl", "--reward", "{models}/sft"], "not a reward model"),
+        (
+            ["rank", "{models}/prompts.jsonl", "a={models}/sft", "b={models}/reward", "--reward", "{models}/reward"],
+            "not a language model",
+        ),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_what_is_no_model_or_tokenizer_is_told_before_anything_is_done(
+    arguments: list[str], message: str, models: Path, texts: Path, tmp_path: Path, monkeypatch, cygnet
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cygnet(*(argument.format(models=models, texts=texts) for argument in arguments), "-o", "out")
+    assert (code, out, list(tmp_path.iterdir())) == (2, "", [])
+    assert message in err
 
 
 def test_a_model_made_elsewhere_is_not_replaced(models: Path, tmp_path: Path, cygnet) -> None:

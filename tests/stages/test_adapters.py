@@ -10,7 +10,6 @@ import torch
 
 from cygnet import UserError
 from cygnet.files import sha256_of
-from cygnet.model.adapter_folder import is_adapter
 from cygnet.model.config import BasePrecision
 from cygnet.model.folder import (
     load_clamped_language_model,
@@ -19,6 +18,7 @@ from cygnet.model.folder import (
     load_scalar_model,
     save_model,
 )
+from cygnet.model.kind import is_adapter
 from cygnet.model.lora import attach, twin
 from cygnet.model.transformer import ScalarModel
 from cygnet.stages.adapt import adapt

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
+from cygnet.cli.out import OUT
 from cygnet.cli.restart import Restart
 
 
@@ -13,7 +12,7 @@ def adapt(
     examples: Path,
     /,
     *settings: str,
-    out: Annotated[Path, Parameter(alias="-o")],
+    out: Annotated[Path, OUT],
     restart: Restart = False,
 ) -> None:
     """Teach a model from a few examples (LoRA): a small adapter learns, the model stays as it is.

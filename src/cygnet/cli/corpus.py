@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from cygnet.cli.out import OUT
+
 Corpus = Annotated[Path, Parameter(help="A folder that `cygnet corpus build` made.")]
 Dropped = Annotated[bool | None, Parameter(negative="--kept", help="Only what was dropped, or only what was kept.")]
 Source = Annotated[str | None, Parameter(help="Only documents of this source.")]
@@ -24,7 +26,7 @@ app = App(name="corpus", help="Build a training corpus from any sources, and loo
 def build(
     recipe: Path,
     *settings: str,
-    out: Annotated[Path, Parameter(alias="-o")],
+    out: Annotated[Path, OUT],
     engine: str = "local",
     workers: int | None = None,
 ) -> None:
@@ -130,7 +132,7 @@ def filter_(
     crawl: Path,
     /,
     *,
-    out: Annotated[Path, Parameter(alias="-o")],
+    out: Annotated[Path, OUT],
     keep: float = 0.1,
     most: int = 20_000,
     seed: int = 1,

@@ -5,10 +5,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cygnet.cli.out import OUT
+
 
 def crawl(
     *starts: str,
-    out: Annotated[Path, Parameter(alias="-o")] = Path("crawl"),
+    out: Annotated[Path, OUT] = Path("crawl"),
     pages: int = 1000,
     contact: str = "",
     host: Annotated[tuple[str, ...], Parameter(negative="")] = (),

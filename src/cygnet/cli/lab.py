@@ -5,13 +5,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cygnet.cli.out import OUT
+
 
 def lab(
     task: Path,
     /,
     *settings: str,
     model: str,
-    out: Annotated[Path | None, Parameter(alias="-o")] = None,
+    out: Annotated[Path | None, OUT] = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Find the way of asking that solves a task: first the best, then the cheapest that is nearly as good.

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
+from cygnet.cli.out import OUT
 from cygnet.cli.restart import Restart
 
 
@@ -12,7 +11,7 @@ def pretrain(
     texts: Path,
     /,
     *settings: str,
-    out: Annotated[Path, Parameter(alias="-o")],
+    out: Annotated[Path, OUT],
     tokenizer: Path | None = None,
     restart: Restart = False,
 ) -> None:

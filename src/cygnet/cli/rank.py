@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cygnet.cli.out import OUT
 
 
-def rank(
-    prompts: Path, /, *players: str, out: Annotated[Path, Parameter(alias="-o")], reward: Path | None = None
-) -> None:
+def rank(prompts: Path, /, *players: str, out: Annotated[Path, OUT], reward: Path | None = None) -> None:
     """Rank models by blind pairwise games on the same prompts.
 
     Parameters

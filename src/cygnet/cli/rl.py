@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
+from cygnet.cli.out import OUT
 from cygnet.cli.restart import Restart
 
 
@@ -14,7 +13,7 @@ def rl(
     /,
     *settings: str,
     reward: Path,
-    out: Annotated[Path, Parameter(alias="-o")],
+    out: Annotated[Path, OUT],
     restart: Restart = False,
 ) -> None:
     """Tune a model by PPO against a reward model, held near where it started.

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
+from cygnet.cli.out import OUT
 from cygnet.cli.restart import Restart
 
 
-def run(*arguments: str, out: Annotated[Path | None, Parameter(alias="-o")] = None, restart: Restart = False) -> None:
+def run(*arguments: str, out: Annotated[Path | None, OUT] = None, restart: Restart = False) -> None:
     """Run a recipe from nothing to its report, or go on where it stopped.
 
     What is done and unchanged is not done again. `cygnet recipe show` lists every key there is to set.

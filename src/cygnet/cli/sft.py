@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
+from cygnet.cli.out import OUT
 from cygnet.cli.restart import Restart
 
 
@@ -13,7 +12,7 @@ def sft(
     conversations: Path,
     /,
     *settings: str,
-    out: Annotated[Path, Parameter(alias="-o")],
+    out: Annotated[Path, OUT],
     restart: Restart = False,
 ) -> None:
     """Fine-tune a model on conversations: only the assistant's words are learned.

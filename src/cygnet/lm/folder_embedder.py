@@ -10,8 +10,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from cygnet.files import sha256_of
 from cygnet.lm.embedder import Embedder, Vectors, unit_length
-from cygnet.model.adapter_folder import base_of, is_adapter
+from cygnet.model.adapter_folder import base_of
 from cygnet.model.folder import load_language_model
+from cygnet.model.kind import is_adapter
 
 _TOGETHER = 32
 

@@ -15,11 +15,12 @@ from torch import Tensor
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_aside, write_json
 from cygnet.model.fields import LARGEST, count, number
+from cygnet.model.kind import ADAPTER_FILE, is_adapter
 from cygnet.model.lora import HEAD, Adapter, LoraShape, LowRank, last_name, layers_of, put_on
 from cygnet.model.transformer import Backbone, ScalarModel
 from cygnet.model.weights import read_tensors, weights_hash
 
-_CONFIG, _WEIGHTS, _REWARD = "adapter_config.json", "adapter_model.safetensors", "reward.json"
+_WEIGHTS, _REWARD = "adapter_model.safetensors", "reward.json"
 _TENSOR = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
 _HEAD = f"base_model.model.{HEAD}.weight"
 _HEADS = {"classifier", "score"}  # the names that peft gives it
@@ -67,16 +68,11 @@ def save_adapter(folder: Path, adapter: Adapter, base: Path, scores: tuple[float
     }
     with write_aside(folder) as temporary:
         temporary.mkdir(parents=True)
-        write_json(temporary / _CONFIG, config)
+        write_json(temporary / ADAPTER_FILE, config)
         if scores is not None:
             write_json(temporary / _REWARD, dict(zip(_SCORES, scores, strict=True)))
         # One entry: safetensors writes several in an order that differs from time to time.
         save_file(adapter.tensors(), temporary / _WEIGHTS, metadata={_BASE: weights_hash(base)})
-
-
-def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds an adapter, and no model."""
-    return (folder / _CONFIG).is_file() and not (folder / "config.json").is_file()
 
 
 def is_reward_adapter(folder: Path) -> bool:
@@ -90,7 +86,7 @@ def base_of(folder: Path) -> Path:
     if not isinstance(base, str) or not (Path(base).expanduser() / "config.json").is_file():
         raise UserError(
             f"{folder} adapts the model {base}, which is no model folder on this machine. "
-            f"Bring it here and write its folder into {folder / _CONFIG} (base_model_name_or_path)."
+            f"Bring it here and write its folder into {folder / ADAPTER_FILE} (base_model_name_or_path)."
         )
     read_tensors(folder / _WEIGHTS)  # damaged ones are told before they are asked for their base
     with safe_open(folder / _WEIGHTS, framework="pt") as file:
@@ -129,18 +125,18 @@ def load_adapter(folder: Path, model: Backbone) -> Adapter:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     """adapter_config.json, checked. Raises UserError for what is missing or can't be represented."""
-    config = read_json(folder / _CONFIG)
+    config = read_json(folder / ADAPTER_FILE)
     if not isinstance(config, dict):
-        raise UserError(f"{folder / _CONFIG} does not describe an adapter.")
+        raise UserError(f"{folder / ADAPTER_FILE} does not describe an adapter.")
     for name, neutral in _NEUTRAL.items():
         if config.get(name) is not None and config[name] not in neutral:
-            raise UserError(f"{folder / _CONFIG} sets {name}, which can't be represented here: {config[name]!r}.")
+            raise UserError(f"{folder / ADAPTER_FILE} sets {name}, which can't be represented here: {config[name]!r}.")
     whole, known = config.get("modules_to_save") or [], _HEADS if config.get("task_type") == _SCALAR else set()
     if not isinstance(whole, list) or not set(map(str, whole)) <= known:
-        raise UserError(f"{folder / _CONFIG} sets modules_to_save, which can't be represented here: {whole!r}.")
+        raise UserError(f"{folder / ADAPTER_FILE} sets modules_to_save, which can't be represented here: {whole!r}.")
     said = {"r": None, "lora_alpha": None} | config
-    count(said, "r", str(folder / _CONFIG), _MOST_RANK)
-    number(said, "lora_alpha", str(folder / _CONFIG))
+    count(said, "r", str(folder / ADAPTER_FILE), _MOST_RANK)
+    number(said, "lora_alpha", str(folder / ADAPTER_FILE))
     return config
 
 

@@ -10,17 +10,15 @@ from torch import nn
 
 from cygnet.errors import UserError
 from cygnet.files import read_json, write_aside, write_json
-from cygnet.model.adapter_folder import base_of, is_adapter, is_reward_adapter, load_adapter
+from cygnet.model.adapter_folder import base_of, is_reward_adapter, load_adapter
 from cygnet.model.clamped import load_clamped
 from cygnet.model.config import FAMILIES, FILE, BasePrecision, ModelConfig
 from cygnet.model.fields import LARGEST, number
+from cygnet.model.kind import LANGUAGE, SCALAR, is_adapter, read_config
 from cygnet.model.lora import merge
-from cygnet.model.no_gguf import refuse_gguf
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.model.weights import Model, load_weights
 from cygnet.tokens.tokenizer import Tokenizer
-
-_LANGUAGE, _SCALAR = "ForCausalLM", "ForSequenceClassification"
 
 
 def save_model(
@@ -47,7 +45,7 @@ def load_language_model(folder: Path) -> tuple[Transformer, Tokenizer]:
         load_adapter(folder, model)
         merge(model)
         return model, tokenizer
-    _, shape = _read_config(folder, _LANGUAGE, "a language model")
+    _, shape = _read_config(folder, LANGUAGE)
     return _load(Transformer, shape, folder)
 
 
@@ -60,7 +58,7 @@ def load_clamped_language_model(folder: Path, precision: BasePrecision) -> tuple
         raise UserError(
             f"{folder} is an adapter itself. Adapt its base, or merge the two: cygnet export {folder} --to hf --out ..."
         )
-    _, shape = _read_config(folder, _LANGUAGE, "a language model")
+    _, shape = _read_config(folder, LANGUAGE)
     return _load(Transformer, shape, folder, precision)
 
 
@@ -75,7 +73,7 @@ def load_clamped_scalar_model(folder: Path, precision: BasePrecision) -> ScalarM
         load_adapter(folder, model)
         model.requires_grad_(False)
         return model
-    config, shape = _read_config(folder, _SCALAR, "a reward model")
+    config, shape = _read_config(folder, SCALAR)
     model, _ = _load(ScalarModel, shape, folder, precision)
     _read_scores(model, config)
     return model
@@ -88,7 +86,7 @@ def load_model(folder: Path) -> tuple[Transformer | ScalarModel, Tokenizer]:
     path = folder / "config.json"
     config = read_json(path) if path.is_file() else None
     named = config.get("architectures") if isinstance(config, dict) else None
-    scalar = isinstance(named, list) and bool(named) and str(named[0]).endswith(_SCALAR)
+    scalar = isinstance(named, list) and bool(named) and str(named[0]).endswith(SCALAR)
     return load_scalar_model(folder) if scalar else load_language_model(folder)
 
 
@@ -103,7 +101,7 @@ def load_scalar_model(folder: Path) -> tuple[ScalarModel, Tokenizer]:
         load_adapter(folder, model)
         merge(model)
         return model, tokenizer
-    config, shape = _read_config(folder, _SCALAR, "a reward model")
+    config, shape = _read_config(folder, SCALAR)
     model, tokenizer = _load(ScalarModel, shape, folder)
     _read_scores(model, config)
     return model, tokenizer
@@ -148,27 +146,14 @@ def _config(model: Transformer | ScalarModel, tokenizer: Tokenizer) -> dict[str,
     config = {**model.config.to_huggingface(), **_ids(tokenizer)}
     family = FAMILIES[model.config.family]
     if isinstance(model, Transformer):
-        return {"architectures": [f"{family}{_LANGUAGE}"], **config}
+        return {"architectures": [f"{family}{LANGUAGE}"], **config}
     labels = {"id2label": {"0": "reward"}, "label2id": {"reward": 0}}
     normalization = {"reward_mean": model.mean, "reward_scale": model.scale}
-    return {"architectures": [f"{family}{_SCALAR}"], **config, **labels, **normalization}
+    return {"architectures": [f"{family}{SCALAR}"], **config, **labels, **normalization}
 
 
-def _read_config(folder: Path, kind: str, words: str) -> tuple[dict[str, Any], ModelConfig]:
-    if not folder.is_dir():
-        refuse_gguf(folder)
-        raise UserError(f"{folder} is not a folder: expected a model, such as runs/pocket/rl.")
-    config = read_json(folder / "config.json")
-    named = config.get("architectures") if isinstance(config, dict) else None
-    if not isinstance(named, list) or not named:
-        raise UserError(f"{folder / 'config.json'} does not describe a model (no list of architectures).")
-    try:
-        shape = ModelConfig.from_huggingface(config)
-    except UserError as error:
-        raise UserError(f"{folder} can't be opened: {error}") from error
-    expected, found = f"{FAMILIES[config['model_type']]}{kind}", named[0]
-    if found != expected:
-        raise UserError(f"{folder} holds {found!s:.60}, not {words} ({expected}).")
+def _read_config(folder: Path, kind: str) -> tuple[dict[str, Any], ModelConfig]:
+    config, shape = read_config(folder, kind)
     if shape.context_length < config["max_position_embeddings"]:
         window = f"a window of {shape.context_length} tokens"
         print(f"cygnet: {folder} attends to {window}; texts up to that length open here.", file=sys.stderr)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cygnet.errors import UserError
+from cygnet.files import check_name
 from cygnet.lock import locked
+from cygnet.model.kind import LANGUAGE, SCALAR, check_kind
 from cygnet.model.no_gguf import refuse_gguf
 from cygnet.recipe.lineage import Lineage
 from cygnet.recipe.machine import cores_each
@@ -29,6 +31,7 @@ from cygnet.recipe.steps import (
     tokens_step,
 )
 from cygnet.stages.config import AdaptConfig
+from cygnet.tokens.tokenizer import Tokenizer
 from cygnet.training.work import Work
 from cygnet.training.world import joined
 
@@ -37,9 +40,11 @@ def pretrain_alone(
     texts: Path, tokenizer: Path | None, out: Path, recipe: Recipe, restart: bool = False
 ) -> dict[str, Any]:
     """Train a base model from nothing on a folder of text files, with a tokenizer of its own unless one is given."""
-    out, work = _places(out, texts)
+    out, work = _places(out, texts, *([tokenizer] if tokenizer else []))
     if tokenizer is not None:
-        tokenizer = _folder(tokenizer)
+        refuse_gguf(tokenizer)
+        Tokenizer.load(tokenizer)
+        tokenizer = tokenizer.resolve()
         if "tokenizer" in recipe.model_fields_set:
             raise UserError("--tokenizer names one that is made already: leave out tokenizer.vocab_size, or that.")
     corpus = recipe.corpus.model_copy(update={"sources": (), "text_folder": str(texts.resolve())})
@@ -60,7 +65,7 @@ def sft_alone(base: Path, conversations: Path, out: Path, recipe: Recipe, restar
     out, work = _places(out, base, conversations)
     steps, folder = split_step(conversations, ["messages"], work / "conversations", "validation.jsonl")
     with naming_rows_of(conversations, folder):
-        return _run([*steps, sft_step(recipe.sft, _folder(base), folder, out)], work, recipe, restart)
+        return _run([*steps, sft_step(recipe.sft, _model(base, LANGUAGE), folder, out)], work, recipe, restart)
 
 
 def adapt_alone(
@@ -71,7 +76,7 @@ def adapt_alone(
     steps, folder = split_step(examples, [], work / "examples", "validation.jsonl")
     config = AdaptConfig(**settings.model_dump(exclude={"seed", "threads", "training"}))
     with naming_rows_of(examples, folder):
-        return _run([*steps, adapt_step(config, base.resolve(), folder, out)], work, settings, restart)
+        return _run([*steps, adapt_step(config, _model(base, LANGUAGE), folder, out)], work, settings, restart)
 
 
 def reward_alone(sft: Path, comparisons: Path, out: Path, recipe: Recipe, restart: bool = False) -> dict[str, Any]:
@@ -79,7 +84,7 @@ def reward_alone(sft: Path, comparisons: Path, out: Path, recipe: Recipe, restar
     out, work = _places(out, sft, comparisons)
     steps, folder = split_step(comparisons, ["prompt", "responses", "ranks"], work / "comparisons", "heldout.jsonl")
     with naming_rows_of(comparisons, folder):
-        return _run([*steps, reward_step(recipe.reward, _folder(sft), folder, out)], work, recipe, restart)
+        return _run([*steps, reward_step(recipe.reward, _model(sft, LANGUAGE), folder, out)], work, recipe, restart)
 
 
 def rl_alone(
@@ -90,7 +95,7 @@ def rl_alone(
     steps, folder = split_step(prompts, ["prompt"], work / "prompts", "heldout.jsonl")
     train, heldout = folder / "train.jsonl", folder / "heldout.jsonl"
     with naming_rows_of(prompts, folder):
-        step = rl_step(recipe.rl, _folder(sft), _folder(reward), train, heldout, out)
+        step = rl_step(recipe.rl, _model(sft, LANGUAGE), _model(reward, SCALAR), train, heldout, out)
         return _run([*steps, step], work, recipe, restart)
 
 
@@ -98,8 +103,11 @@ def rank_alone(
     prompts: Path, models: Mapping[str, Path], reward: Path | None, out: Path, recipe: Recipe
 ) -> dict[str, Any]:
     """Rank language models on rows of {"prompt"}; returns rating and interval of each. See `contest.rank_any`."""
-    inputs = [prompts, *models.values(), *([_folder(reward)] if reward else [])]
+    inputs = [prompts, *models.values(), *([_model(reward, SCALAR)] if reward else [])]
     out, work = _places(out, *inputs)
+    for model in models.values():
+        if model.is_dir():
+            check_kind(model, LANGUAGE)
 
     def action(work: Work) -> dict[str, Any]:
         from cygnet.recipe.contest import rank_any
@@ -128,10 +136,10 @@ def _run(steps: Sequence[Step], work: Path, settings: Recipe | AdaptSettings, re
     return lineage.records[steps[-1].name].metrics
 
 
-def _folder(model: Path) -> Path:
-    """Where a model lies. Raises UserError for a GGUF file before anything is done."""
-    refuse_gguf(model)
-    return model.resolve()
+def _model(folder: Path, kind: str) -> Path:
+    """Where a model of this kind lies. Raises UserError for anything else before anything is done."""
+    check_kind(folder, kind)
+    return folder.resolve()
 
 
 def _places(out: Path, *inputs: Path) -> tuple[Path, Path]:
@@ -143,6 +151,7 @@ def _places(out: Path, *inputs: Path) -> tuple[Path, Path]:
     out = out.resolve()
     work = out.with_name(f"{out.name}.work")
     for path in inputs:
+        check_name(path)
         if path.resolve().is_relative_to(out):
             raise UserError(f"--out {out} would replace the input {path}. Choose another folder.")
     for folder in (out, work):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import nn
 from torch.optim import Optimizer
 
-from cygnet.model.adapter_folder import base_of, is_adapter, load_adapter, save_adapter
+from cygnet.model.adapter_folder import base_of, load_adapter, save_adapter
 from cygnet.model.folder import (
     load_clamped_scalar_model,
     load_language_model,
@@ -16,6 +16,7 @@ from cygnet.model.folder import (
     scalar_from,
     scalar_on,
 )
+from cygnet.model.kind import is_adapter
 from cygnet.model.lora import Adapter, twin
 from cygnet.model.transformer import ScalarModel, Transformer
 from cygnet.stages.clamped import adapter_optimizers, open_base, put_adapter
