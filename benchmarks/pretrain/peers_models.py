@@ -96,7 +96,8 @@ def cygnet(bf16: bool, compiled: bool, settings: dict[str, Any]) -> Side:
     stage = Rows()
 
     def step(rows: Tensor, number: int, progress: float) -> None:
-        steps = max(number + 1, round(number / max(progress, 1e-3)))  # if it went on at this pace
+        # if it went on at this pace, which start-up makes look slow at first: of too few updates none would warm up
+        steps = max(number + 1, 10 * given.warmup, round(number / max(progress, 1e-3)))
         scale = multiplier(number, steps, "warmup-stable-decay", given.warmup)
         for optimizer, group_peaks in zip(optimizers, peaks, strict=True):
             for group, peak in zip(optimizer.param_groups, group_peaks, strict=True):

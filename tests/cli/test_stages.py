@@ -246,6 +246,7 @@ def test_a_conversation_that_outgrows_the_context_starts_over(
         (["pretrain", "{texts}", "-o", "{texts}"], "would replace the input"),
         (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{models}/base"], "would replace the input"),
         (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{models}"], "would replace the input"),
+        (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{models}/base/x"], "lies in the input"),
         (["sft", "{models}/base", "{models}/chats.jsonl", "-o", "{tmp}"], "holds files that cygnet did not make"),
         (
             ["sft", "{models}/base", "{models}/comparisons.jsonl", "-o", "{tmp}/a"],

@@ -72,6 +72,8 @@ def test_the_settings_of_one_stage() -> None:
         UserError, match="the argument epoch=2: sft.epoch: there is no such key. Did you mean sft.epochs"
     ):
         stage_recipe("sft", ["epoch=2"])
+    with pytest.raises(UserError, match=r"sft\.lr: there is no such key\. Did you mean sft\.matrix_lr\?"):
+        stage_recipe("sft", ["lr=3"])
 
 
 def test_a_stages_own_key_comes_before_the_recipes() -> None:

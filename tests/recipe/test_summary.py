@@ -27,7 +27,7 @@ def test_a_run_ends_with_its_ladder_and_where_to_look(tmp_path: Path) -> None:
 
 
 def test_a_stages_numbers_are_readable() -> None:
-    metrics = {"loss": 1.23456, "tokens": 12_345_678, "ci95": [0.71234, 0.8], "by_family": {"sum": 0.98765}}
+    metrics = {"loss": 1.23456, "tokens": 12_345_678, "ci95": [0.71234, 0.8], "by_family": {"sum": 0.98765, "a": None}}
     assert stage_summary(metrics, Path("sft")).split("\n") == [
         "loss: 1.235",
         "tokens: 12345678",

@@ -208,8 +208,12 @@ def test_a_model_from_elsewhere_goes_on_with_adamw(
     assert theirs == [(AdamW, pytest.approx(1e-3 * 0.5 * 2**0.5), len(list(elsewhere.parameters())))]
     assert faster[0][1] == pytest.approx(2 * theirs[0][1])
     assert (own_clip, clip) == (0.0, 1.0)
-    with pytest.raises(UserError, match="matrix_lr is for models that were pretrained here"):
+    with pytest.raises(UserError, match="matrix_lr: no effect on a model that was not pretrained here"):
         begin(tmp_path / "elsewhere", matrix_lr=0.005)
+    with pytest.raises(UserError, match="imported_lr: no effect on a model that was pretrained here, which learns at"):
+        begin(inputs / "base", imported_lr=0.002)
+    with pytest.raises(UserError, match="matrix_lr and imported_lr: no effect on an adapter, which learns at other_lr"):
+        begin(inputs / "base", adapter=AdapterConfig(rank=2), matrix_lr=0.005, imported_lr=0.002)
 
 
 def test_exercises_among_the_heldout_are_answered_and_counted(
@@ -218,7 +222,7 @@ def test_exercises_among_the_heldout_are_answered_and_counted(
     save_model(tmp_path / "base", build(depth=1, context_length=256), tokenizer)
     source = exercises("validation", 1, ("addition", "which"))
     rows = [{**GOOD, "exercise": next(source).to_json()} for _ in range(10)]
-    plain = {"prompt": "What is it? ", "completion": "A swan."}
+    plain = {"prompt": "What is it? ", "completion": "A swan.", "exercise": None}
     write_jsonl(tmp_path / "data/train.jsonl", [GOOD] * 20)
     write_jsonl(tmp_path / "data/validation.jsonl", [rows[0], plain, *rows[1:]])
     metrics = sft(tmp_path / "base", tmp_path / "data", tmp_path / "sft", SftConfig(evaluations=1), work)

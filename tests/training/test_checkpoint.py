@@ -77,6 +77,7 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
     for step in (9, 10, 20, 100):
         save_checkpoint(tmp_path, step, {"step": step})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step_00000020", "step_00000100"]
+    (tmp_path / "step_000000200").mkdir()  # of somebody else: ours have as many digits as they need, at least eight
     assert latest_checkpoint(tmp_path) == (100, {"step": 100})
 
 

@@ -241,10 +241,11 @@ def test_who_loses_the_others_says_so_and_the_run_goes_on(together: Together, bu
 
 
 def test_who_does_not_answer_is_not_waited_for_forever(together: Together, tmp_path: Path) -> None:
-    gone = tmp_path / "gone"
+    joined, gone = tmp_path / "joined", tmp_path / "gone"
 
     def job(world: World) -> None:
         if world.rank == 1:
+            joined.touch()
             end = time.monotonic() + 120
             while not gone.exists() and time.monotonic() < end:
                 time.sleep(0.01)
@@ -254,7 +255,8 @@ def test_who_does_not_answer_is_not_waited_for_forever(together: Together, tmp_p
         finally:
             gone.touch()
 
-    left, _ = together(2, job, patience=2.0)
+    left, _ = together(2, job, patience=5.0)
+    assert joined.exists()  # or they did not find each other in time
     assert isinstance(left, UserError)
     assert "did not answer" in str(left)
 

@@ -287,9 +287,22 @@ def test_the_rate_is_that_of_updates_alone(
     assert rows[-1]["seconds"] == 550  # as always, all that passed before the line is in these: 25 updates, 5 looks
 
 
-def test_ctrl_c_at_the_end_loses_nothing(start: Callable[[], Run], work: Work) -> None:
+@pytest.mark.parametrize("during", ["update", "look"])
+def test_ctrl_c_at_the_end_loses_nothing(start: Callable[[], Run], work: Work, during: str) -> None:
+    """In the last update, or when the stage looks at the model after it."""
     first = start()
-    first[2].hook = lambda step: os.kill(os.getpid(), signal.SIGINT) if step == 24 else None
+    look = first[2].after
+
+    def press(now: bool) -> None:
+        if now:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def after(step: int, metrics: Metrics) -> None:
+        look(step, metrics)
+        press(during == "look" and step == 25)
+
+    first[2].hook = lambda step: press(during == "update" and step == 24)
+    first[2].after = after
     with pytest.raises(KeyboardInterrupt):
         fit(*first, PLAN, work)
     before = events(work.metrics)

@@ -154,6 +154,8 @@ def _places(out: Path, *inputs: Path) -> tuple[Path, Path]:
         check_name(path)
         if path.resolve().is_relative_to(out):
             raise UserError(f"--out {out} would replace the input {path}. Choose another folder.")
+        if out.is_relative_to(path.resolve()):
+            raise UserError(f"--out {out} lies in the input {path}, which it would change. Choose a folder beside it.")
     for folder in (out, work):
         if folder.is_file():
             raise UserError(f"--out {out}: {folder} is a file. Choose another folder.")

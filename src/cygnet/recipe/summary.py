@@ -38,5 +38,5 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(item) for item in value]
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_rounded(item)}" for name, item in value.items())
+        return ", ".join(f"{name} {_rounded(item)}" for name, item in value.items() if item is not None)
     return value

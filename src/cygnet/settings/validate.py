@@ -103,12 +103,13 @@ def _sets(value: Any, location: Location) -> bool:
 
 
 def _did_you_mean(model: type[BaseModel], key: str) -> str:
-    """A key of the same section that looks alike; else the same name, or one alike, in another section."""
+    """A key of the same section that ends so or looks alike; else the same name, or one alike, in another section."""
     section, _, name = key.rpartition(".")
     every = [known.rpartition(".") for known in dotted_keys(model)]
     beside = {known: ".".join(filter(None, (place, known))) for place, _, known in every if place == section}
     anywhere = {known: ".".join(filter(None, (place, known))) for place, _, known in reversed(every)}
-    near = [beside[found] for found in difflib.get_close_matches(name, beside, n=1)]
+    near = [beside[known] for known in beside if known.endswith(f"_{name}")]
+    near += [beside[found] for found in difflib.get_close_matches(name, beside, n=1)]
     near += [anywhere[found] for found in difflib.get_close_matches(name, anywhere, n=1, cutoff=0.75)]
     return f" Did you mean {near[0]}?" if near else ""
 

@@ -31,7 +31,7 @@ def read_exercises(conversations: Path) -> list[dict[str, Any]]:
     """
     found = []
     for number, row in enumerate(read_jsonl(conversations), 1):
-        if "exercise" not in row:
+        if row.get("exercise") is None:  # null is how tables write that there is none
             continue
         try:
             Exercise.from_json(row["exercise"])

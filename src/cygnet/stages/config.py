@@ -44,7 +44,7 @@ class PretrainConfig(Settings):
     rows_per_step: int = Field(REFERENCE_BATCH, ge=1, description="rows of context_length tokens in one update")
     matrix_lr: float = Field(0.02, gt=0, description="Muon's peak learning rate at 16 rows an update")
     other_lr: float = Field(0.01, gt=0, description="AdamW's peak learning rate at width 128 and 16 rows an update")
-    warmup: int = Field(20, ge=0, description="updates of linear warm-up")
+    warmup: int = Field(20, ge=0, description="updates of linear warm-up, at most a tenth of the stage's")
     precision: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="dtype of activations; weights stay float32"
     )
@@ -109,7 +109,7 @@ class SftConfig(Settings):
     imported_lr: float = Field(
         1e-3, gt=0, description="AdamW's, in place of both, for all of a model that was not pretrained here"
     )
-    warmup: int = Field(10, ge=0, description="updates of linear warm-up")
+    warmup: int = Field(10, ge=0, description="updates of linear warm-up, at most a tenth of the stage's")
     precision: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="dtype of activations; weights stay float32"
     )
@@ -127,7 +127,7 @@ class AdaptConfig(LowRankConfig):
     least_updates: int = Field(60, ge=1, description="updates there are at least, however few the examples")
     rows_per_step: int = Field(8, ge=1, description="rows in one update, each as long as the longest example")
     lr: float = Field(0.01, gt=0, description="AdamW's peak learning rate at width 128 and 16 rows an update")
-    warmup: int = Field(5, ge=0, description="updates of linear warm-up")
+    warmup: int = Field(5, ge=0, description="updates of linear warm-up, at most a tenth of the stage's")
     precision: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="dtype of activations; weights stay float32"
     )
@@ -154,7 +154,7 @@ class RewardConfig(Settings):
     )
     epochs: float = Field(1.0, gt=0, description="passes over the comparisons; more than one overfits")
     lr: float = Field(1e-3, gt=0, description="AdamW's peak learning rate at width 128 and 16 prompts an update")
-    warmup: int = Field(10, ge=0, description="updates of linear warm-up")
+    warmup: int = Field(10, ge=0, description="updates of linear warm-up, at most a tenth of the stage's")
     adapter: AdapterConfig = AdapterConfig()
 
 

@@ -77,13 +77,16 @@ def _optimizers(model: Transformer, adapter: Adapter | None, config: SftConfig, 
     Raises UserError for rates that would not be used.
     """
     scaled = partial(scaled_lr, batch=config.rows_per_step, reference_batch=REFERENCE_BATCH)
-    width = model.config.width
+    width, own = model.config.width, model.config.on_dial
+    used = ("other_lr",) if adapter is not None else ("matrix_lr", "other_lr") if own else ("imported_lr",)
+    rates = {name: SftConfig.model_fields[name].default for name in ("matrix_lr", "other_lr", "imported_lr")}
+    if idle := [name for name, usual in rates.items() if name not in used and getattr(config, name) != usual]:
+        learns = "an adapter" if adapter is not None else f"a model that was {'' if own else 'not '}pretrained here"
+        raise UserError(f"{' and '.join(idle)}: no effect on {learns}, which learns at {' and '.join(used)}.")
     if adapter is not None:
         return adapter_optimizers(adapter, scaled(config.other_lr, width=width), config.adapter)
-    if model.config.on_dial:
+    if own:
         return muon_and_adamw(model, scaled(config.matrix_lr), scaled(config.other_lr, width=width), work.world)
-    if unused := {"matrix_lr", "other_lr"} & config.model_fields_set:
-        raise UserError(f"{min(unused)} is for models that were pretrained here, as this was not: set imported_lr.")
     return [adamw(model.parameters(), scaled(config.imported_lr, width=width))]
 
 

@@ -137,8 +137,13 @@ def latest_checkpoint(
 def _remove(folder: Path, steps: list[int], instead: str, world: World) -> None:
     """Remove damaged checkpoints, which would take the places of sound ones."""
     for step in steps if world.first else []:
-        print(f"checkpoint {folder / checkpoint_name(step)} is damaged, and removed; {instead}.", file=sys.stderr)
-        shutil.rmtree(folder / checkpoint_name(step), ignore_errors=True)
+        path = folder / checkpoint_name(step)
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"checkpoint {path} is damaged, and can't be removed: {reason}. Remove it.") from error
+        print(f"checkpoint {path} is damaged, and removed; {instead}.", file=sys.stderr)
 
 
 def _write(folder: Path, step: int, state: Snapshot) -> dict[str, Any]:

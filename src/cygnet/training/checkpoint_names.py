@@ -24,4 +24,5 @@ def steps_in(folder: Path) -> list[int]:
         return []
     except OSError as error:
         raise UserError(f"{folder} can't be read: {error.strerror}.") from error
-    return sorted(int(found[1]) for name in names if (found := _STEP.fullmatch(name)))
+    steps = [int(found[1]) for name in names if (found := _STEP.fullmatch(name))]
+    return sorted(step for step in steps if checkpoint_name(step) in names)

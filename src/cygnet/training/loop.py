@@ -154,6 +154,8 @@ def fit(model: nn.Module, optimizers: Sequence[Optimizer], stage: Stage, plan: P
                 )
                 progress.update(done, values)
             _look(model, stage, plan, done, metrics, world)
+            if done == plan.steps:  # there is no update after it that would ask
+                stopping = world.sums([float(len(interrupted))])[0]
             if plan.saves(done, asked=bool(stopping or overdue)):
                 _refuse_broken(model, stage, done, world)
                 save(model, optimizers, stage, world, writer, Place(done, clock.seconds, items, window.rows))
