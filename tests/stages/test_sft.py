@@ -51,13 +51,24 @@ def test_the_loss_is_over_the_assistants_tokens_alone(
     assert loss.total.item() == pytest.approx(nats, rel=1e-4)
 
 
-def test_compiled_it_is_the_same_loss(
-    stage: FineTuning, language_model: Transformer, tokenizer: Tokenizer, inputs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compiling: list[object] = []
-    monkeypatch.setattr(torch, "compile", lambda function, **_: compiling.append(function) or function)
+@pytest.fixture
+def compiling(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What is compiled, from now on, however short the stage; it stays as it is."""
+    found: list[object] = []
+    monkeypatch.setattr(torch, "compile", lambda function, **_: found.append(function) or function)
     monkeypatch.setattr("cygnet.training.compiling.shutil.which", lambda name: name)
     monkeypatch.setattr("cygnet.training.compiling._REPAID", {"cpu": 0.0})
+    return found
+
+
+def test_compiled_it_is_the_same_loss(
+    stage: FineTuning,
+    language_model: Transformer,
+    tokenizer: Tokenizer,
+    inputs: Path,
+    compiling: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
 
     def begun(work: Work = WORK, **settings: Any) -> FineTuning:
         config = SftConfig(rows_per_step=4, epochs=2.0, **settings)
@@ -113,13 +124,14 @@ def test_what_is_held_out_is_read_so_many_rows_at_once(build, inputs: Path, toke
 
 
 def test_recomputed_its_layers_are_compiled_whatever_the_vocabulary(
-    stage: FineTuning, language_model: Transformer, tokenizer: Tokenizer, inputs: Path, monkeypatch: pytest.MonkeyPatch
+    stage: FineTuning,
+    language_model: Transformer,
+    tokenizer: Tokenizer,
+    inputs: Path,
+    compiling: list[object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No more logits are made for it than without."""
-    compiling: list[object] = []
-    monkeypatch.setattr(torch, "compile", lambda function, **_: compiling.append(function) or function)
-    monkeypatch.setattr("cygnet.training.compiling.shutil.which", lambda name: name)
-    monkeypatch.setattr("cygnet.training.compiling._REPAID", {"cpu": 0.0})
     monkeypatch.setattr("cygnet.stages.predictions._AT_ONCE", 1)
     (batch,) = stage.micro_batches(0)
     expected = stage.loss(batch)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from cygnet.corpus.tasks import Exercise
-from cygnet.errors import UserError
 from cygnet.feedback.rubric import gold
 from cygnet.files import read_jsonl
 
@@ -15,12 +14,5 @@ def gold_for(rows: Path | None) -> Callable[[dict[str, Any], str, bool], float] 
 
     Raises UserError naming a row whose exercise is malformed.
     """
-    given = read_jsonl(rows) if rows else []
-    if not given or any(row.get("exercise") is None for row in given):
-        return None
-    for number, row in enumerate(given, 1):
-        try:
-            Exercise.from_json(row["exercise"])
-        except UserError as error:
-            raise UserError(f"{rows}, row {number}: {error}") from error
-    return gold
+    exercises = [Exercise.of_row(row, rows, number) for number, row in enumerate(read_jsonl(rows), 1)] if rows else []
+    return gold if exercises and all(exercises) else None

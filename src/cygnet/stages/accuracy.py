@@ -31,12 +31,8 @@ def read_exercises(conversations: Path) -> list[dict[str, Any]]:
     """
     found = []
     for number, row in enumerate(read_jsonl(conversations), 1):
-        if row.get("exercise") is None:  # null is how tables write that there is none
+        if Exercise.of_row(row, conversations, number) is None:
             continue
-        try:
-            Exercise.from_json(row["exercise"])
-        except UserError as error:
-            raise UserError(f"{conversations}, row {number}: {error}") from error
         if not any(message["role"] == "user" for message in row.get("messages", [])):
             raise UserError(f"{conversations}, row {number}: it has an exercise, but no user asks it.")
         found.append(row)

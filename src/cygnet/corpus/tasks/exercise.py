@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import MISSING, asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cygnet.errors import UserError
@@ -70,6 +71,19 @@ class Exercise:
             if not _fits(name, found):
                 raise UserError(f"the exercise's {name} can't be {found!r}: expected {_EXPECTED.get(name, 'text')}.")
         return cls(**{**value, "steps": tuple(value.get("steps", ()))})
+
+    @classmethod
+    def of_row(cls, row: dict[str, Any], file: Path, number: int) -> "Exercise | None":
+        """The exercise that a file's row carries, if it does. null is how tables write that there is none.
+
+        Raises UserError naming the row for what is not an exercise.
+        """
+        if row.get("exercise") is None:
+            return None
+        try:
+            return cls.from_json(row["exercise"])
+        except UserError as error:
+            raise UserError(f"{file}, row {number}: {error}") from error
 
 
 _EXPECTED = {"steps": "a list of texts", "form": '"text" or "json"', "labeled": "true or false"}
